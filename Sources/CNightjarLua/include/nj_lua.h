@@ -1,0 +1,3 @@
+#ifndef NJ_LUA_H
+#define NJ_LUA_H
+#endif

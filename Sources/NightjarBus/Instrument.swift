@@ -1,0 +1,144 @@
+/// How observations of a metric add up.
+public enum MetricType: String, Sendable {
+    /// A sum that only grows.
+    case counter
+    /// The last value by event time.
+    case gauge
+    /// A distribution over buckets.
+    case histogram
+}
+
+/// What a metric is: its name and everything that is declared with it.
+package struct InstrumentDescriptor: Sendable, Equatable {
+    /// A Prometheus metric name: `[a-zA-Z_:][a-zA-Z0-9_:]*`.
+    package var name: String
+    /// How observations add up; stored with the name, so another type is refused.
+    package var type: MetricType
+    /// One line for `# HELP`; empty where none was given.
+    package var help: String
+    /// The unit, where it was given.
+    package var unit: String
+    /// The upper bounds of the buckets, ascending, without `+Inf`; nil: by unit suffix or range.
+    package var buckets: [Double]?
+    /// The range that a histogram's values lie in; ten equal buckets are made over it where no bounds are given.
+    package var range: ClosedRange<Double>?
+
+    /// An instrument; help, unit and buckets may be left out.
+    package init(
+        name: String,
+        type: MetricType,
+        help: String = "",
+        unit: String = "",
+        buckets: [Double]? = nil,
+        range: ClosedRange<Double>? = nil
+    ) {
+        self.name = name
+        self.type = type
+        self.help = help
+        self.unit = unit
+        self.buckets = buckets
+        self.range = range
+    }
+}
+
+/// The number of an instrument in its ``MetricRegistry``; small, dense, never reused.
+package struct InstrumentID: Hashable, Sendable {
+    /// The number, from 0.
+    package let index: Int32
+
+    /// An id from its number.
+    package init(index: Int32) {
+        self.index = index
+    }
+}
+
+/// Which labels a metric may have. Policies of several sources for one metric combine: allow-lists intersect, block-lists
+/// unite, the smallest limits hold.
+package struct LabelPolicy: Sendable, Equatable {
+    /// Only these labels pass; nil: any.
+    package var allow: Set<String>?
+    /// These labels never pass.
+    package var block: Set<String> = []
+    /// At most so many label sets; nil: the default.
+    package var cardinalityLimit: Int?
+    /// Longer values are cut to so many characters; nil: the default.
+    package var maximumValueLength: Int?
+
+    /// A policy that lets everything pass.
+    package init() {}
+
+    /// Both policies at once.
+    package func combined(with other: LabelPolicy) -> LabelPolicy {
+        var both = self
+        switch (allow, other.allow) {
+        case (let mine?, let others?): both.allow = mine.intersection(others)
+        case (let mine, let others): both.allow = mine ?? others
+        }
+        both.block.formUnion(other.block)
+        both.cardinalityLimit = [cardinalityLimit, other.cardinalityLimit].compactMap(\.self).min()
+        both.maximumValueLength = [maximumValueLength, other.maximumValueLength].compactMap(\.self).min()
+        return both
+    }
+}
+
+/// Why a metric or an observation was refused.
+package struct MetricError: Error, Sendable, Equatable, CustomStringConvertible {
+    /// The kinds of refusal; each is a value of the label `reason`.
+    package enum Code: String, Sendable {
+        /// The name is no Prometheus metric name.
+        case invalidName = "invalid_name"
+        /// A label's name is no Prometheus label name.
+        case invalidLabelName = "invalid_label_name"
+        /// The name is in use with another type.
+        case typeConflict = "type_conflict"
+        /// The value is NaN, infinite, or a negative increment of a counter.
+        case invalidValue = "invalid_value"
+        /// There are 10,000 metric names already.
+        case tooManyNames = "too_many_names"
+        /// The buckets are not finite, ascending numbers, or differ from another plugin's.
+        case invalidBuckets = "invalid_buckets"
+    }
+
+    /// What was wrong; bounded.
+    package let code: Code
+    /// The metric's name.
+    package let metric: String
+    /// What to do about it; unbounded, never a label.
+    package let detail: String
+
+    /// An error about one metric.
+    package init(code: Code, metric: String, detail: String) {
+        self.code = code
+        self.metric = metric
+        self.detail = detail
+    }
+
+    /// One line a person can act on.
+    package var description: String { "metric \(metric): \(detail)" }
+}
+
+/// Whether a name is one that Prometheus accepts for a metric.
+package func isMetricName(_ name: String) -> Bool {
+    !name.isEmpty
+        && name.utf8.enumerated().allSatisfy { index, byte in
+            isNameByte(byte, first: index == 0) || byte == UInt8(ascii: ":")
+        }
+}
+
+/// Whether a name is one that Prometheus accepts for a label.
+package func isLabelName(_ name: some Sequence<UInt8>) -> Bool {
+    var isEmpty = true
+    for (index, byte) in name.enumerated() {
+        guard isNameByte(byte, first: index == 0) else { return false }
+        isEmpty = false
+    }
+    return !isEmpty
+}
+
+private func isNameByte(_ byte: UInt8, first: Bool) -> Bool {
+    switch byte {
+    case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"), UInt8(ascii: "_"): true
+    case UInt8(ascii: "0")...UInt8(ascii: "9"): !first
+    default: false
+    }
+}

@@ -1,0 +1,130 @@
+package import CNightjarSignals
+
+/// Up to 256 spans that travel the event path together: rows, attribute rows, and the bytes they point into.
+///
+/// Made by a decoder and then handed over: at any time one owner (the decoder, then one worker) may write to it, and nobody
+/// reads while it does. Copies of it share the rows.
+package final class Slab: @unchecked Sendable {
+    // Unchecked: a slab has one owner at a time, handed over through queues that synchronise.
+
+    /// How many spans a slab may hold.
+    package static let capacity = 256
+
+    /// The rows, for C.
+    package private(set) var raw = nj_slab()
+    /// When the request that brought the spans was received.
+    package var receivedAt: Timestamp
+    /// The position of the slab's request in the journal; 0 where nothing is stored.
+    package var sequence: Int64 = 0
+
+    private let payload: Payload
+    private var attributeCapacity: Int
+    private var contextCapacity: Int
+    private var arena: [UnsafeMutableRawPointer] = []
+    private var arenaBytes = 0
+
+    /// An empty slab over a request's bytes.
+    package init(_ payload: Payload, receivedAt: Timestamp) {
+        self.payload = payload
+        self.receivedAt = receivedAt
+        attributeCapacity = 1024
+        contextCapacity = 4
+        raw.spans = .allocate(capacity: Self.capacity)
+        raw.attributes = .allocate(capacity: attributeCapacity)
+        raw.contexts = .allocate(capacity: contextCapacity)
+    }
+
+    deinit {
+        raw.spans.deallocate()
+        raw.attributes.deallocate()
+        raw.contexts.deallocate()
+        for block in arena { block.deallocate() }
+    }
+
+    /// How many spans there are.
+    package var count: Int { Int(raw.span_count) }
+
+    /// Whether no further span fits.
+    package var isFull: Bool { raw.span_count == Self.capacity }
+
+    /// The memory that keeping the slab alive costs, in bytes; the payload is shared with the request's other slabs.
+    package var retainedBytes: Int {
+        payload.count + arenaBytes + Self.capacity * MemoryLayout<nj_span>.stride
+            + attributeCapacity * MemoryLayout<nj_attribute>.stride
+    }
+
+    /// The span rows.
+    package var spans: UnsafeMutableBufferPointer<nj_span> {
+        UnsafeMutableBufferPointer(start: raw.spans, count: count)
+    }
+
+    /// The attributes of a span, in the order sent.
+    package func attributes(of span: borrowing nj_span) -> UnsafeBufferPointer<nj_attribute> {
+        attributes(span.first_attribute, span.attribute_count)
+    }
+
+    /// A run of attribute rows.
+    package func attributes(_ first: UInt32, _ count: UInt32) -> UnsafeBufferPointer<nj_attribute> {
+        UnsafeBufferPointer(start: raw.attributes + Int(first), count: Int(count))
+    }
+
+    /// The resource and scope of a span.
+    package func context(of span: borrowing nj_span) -> nj_context { raw.contexts[Int(span.context)] }
+
+    /// Appends a row; there must be room.
+    package func append(_ span: nj_span) {
+        precondition(!isFull, "a slab holds \(Self.capacity) spans")
+        raw.spans[count] = span
+        raw.span_count += 1
+    }
+
+    /// Appends an attribute row and returns its index.
+    package func append(_ attribute: nj_attribute) -> UInt32 {
+        if Int(raw.attribute_count) == attributeCapacity { growAttributes() }
+        raw.attributes[Int(raw.attribute_count)] = attribute
+        raw.attribute_count += 1
+        return raw.attribute_count - 1
+    }
+
+    /// Takes back the attribute rows from `count` on, for a span that turned out to be unfit.
+    package func truncateAttributes(to count: UInt32) {
+        raw.attribute_count = min(count, raw.attribute_count)
+    }
+
+    /// How many attribute rows there are, of spans and contexts together.
+    package var attributeCount: UInt32 { raw.attribute_count }
+
+    /// Appends a context and returns its index.
+    package func append(_ context: nj_context) -> UInt32 {
+        if Int(raw.context_count) == contextCapacity { growContexts() }
+        raw.contexts[Int(raw.context_count)] = context
+        raw.context_count += 1
+        return raw.context_count - 1
+    }
+
+    /// A copy of `bytes` that lives as long as the slab.
+    package func copy(_ bytes: some Collection<UInt8>) -> nj_text {
+        guard !bytes.isEmpty else { return nj_text("") }
+        let block = UnsafeMutableRawBufferPointer.allocate(byteCount: bytes.count, alignment: 1)
+        block.copyBytes(from: bytes)
+        if let address = block.baseAddress { arena.append(address) }
+        arenaBytes += bytes.count
+        return nj_text(UnsafeRawBufferPointer(block))
+    }
+
+    private func growAttributes() {
+        let grown = UnsafeMutablePointer<nj_attribute>.allocate(capacity: attributeCapacity * 2)
+        grown.update(from: raw.attributes, count: attributeCapacity)
+        raw.attributes.deallocate()
+        raw.attributes = grown
+        attributeCapacity *= 2
+    }
+
+    private func growContexts() {
+        let grown = UnsafeMutablePointer<nj_context>.allocate(capacity: contextCapacity * 2)
+        grown.update(from: raw.contexts, count: contextCapacity)
+        raw.contexts.deallocate()
+        raw.contexts = grown
+        contextCapacity *= 2
+    }
+}

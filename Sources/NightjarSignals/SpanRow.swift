@@ -1,0 +1,62 @@
+package import CNightjarSignals
+
+extension nj_span {
+    /// A row with nothing stated: no names, no counts.
+    package static var blank: nj_span {
+        var span = nj_span()
+        span.kind = SpanKind.internal.rawValue
+        span.input_tokens = .nan
+        span.output_tokens = .nan
+        span.cache_read_tokens = .nan
+        span.cache_write_tokens = .nan
+        span.reasoning_tokens = .nan
+        span.cost = .nan
+        span.time_to_first_token_ms = .nan
+        return span
+    }
+
+    /// The trace.
+    package var traceID: TraceID { TraceID(high: trace_high, low: trace_low) }
+
+    /// What the span is about.
+    package var spanType: SpanType { SpanType(rawValue: type) ?? .generic }
+
+    /// Its status.
+    package var spanStatus: SpanStatus { SpanStatus(rawValue: status) ?? .ok }
+
+    /// Whether it names no parent.
+    package var isRoot: Bool { parent_id == 0 }
+
+    /// End − start in milliseconds; 0 where the end lies before the start, NaN without an end or a start.
+    package var durationMilliseconds: Double {
+        guard end_nano != 0, start_nano != 0 else { return .nan }
+        return end_nano < start_nano ? 0 : Double(end_nano - start_nano) / 1_000_000
+    }
+
+    /// Whether the end lies before the start: a clock went back or two clocks disagree.
+    package var hasClockSkew: Bool { end_nano != 0 && end_nano < start_nano }
+}
+
+extension nj_attribute {
+    /// The key.
+    package var keyText: nj_text { nj_text(bytes: key_bytes, length: UInt32(key_length)) }
+
+    /// The text of a string value, absent for any other.
+    package var text: nj_text {
+        tag == UInt8(NJ_STRING.rawValue) ? nj_text(bytes: value.bytes, length: length) : .absent
+    }
+
+    /// The encoded bytes of an array or map, or the bytes of a byte string.
+    package var encoded: UnsafeRawBufferPointer {
+        UnsafeRawBufferPointer(start: value.bytes, count: Int(length))
+    }
+}
+
+/// The partition of a trace: work and progress are kept per partition, and a partition is always on one worker.
+package enum Partition {
+    /// How many partitions there are; a constant, because progress is stored under their numbers.
+    package static let count = 64
+
+    /// The partition of a trace, by its whole id: some senders' ids start alike.
+    package static func of(_ trace: TraceID) -> Int { Int(trace.mixed % UInt64(count)) }
+}

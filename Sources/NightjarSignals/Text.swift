@@ -1,0 +1,84 @@
+package import CNightjarSignals
+
+#if canImport(Glibc)
+import Glibc
+#elseif canImport(Darwin)
+import Darwin
+#endif
+
+extension nj_text {
+    /// No value.
+    package static var absent: nj_text { nj_text(bytes: nil, length: 0) }
+
+    /// The bytes of a literal, which live as long as the process.
+    package init(_ literal: StaticString) {
+        self.init(
+            bytes: UnsafeRawPointer(literal.utf8Start).assumingMemoryBound(to: CChar.self),
+            length: UInt32(literal.utf8CodeUnitCount)
+        )
+    }
+
+    /// A view of `bytes`, valid as long as they are.
+    package init(_ bytes: UnsafeRawBufferPointer) {
+        self.init(
+            bytes: bytes.baseAddress?.assumingMemoryBound(to: CChar.self) ?? emptyBytes,
+            length: UInt32(clamping: bytes.count)
+        )
+    }
+
+    /// Whether there is a value; an empty text is one.
+    package var isPresent: Bool { bytes != nil }
+
+    /// Whether there is a value of at least one byte.
+    package var hasBytes: Bool { bytes != nil && length > 0 }
+
+    /// The bytes, none where the value is absent.
+    package var buffer: UnsafeRawBufferPointer { UnsafeRawBufferPointer(start: bytes, count: Int(length)) }
+
+    /// The text, invalid UTF-8 repaired; nil where the value is absent.
+    package var string: String? {
+        bytes == nil ? nil : String(decoding: buffer, as: UTF8.self)
+    }
+
+    /// Whether the bytes are exactly those of `literal`.
+    package func equals(_ literal: StaticString) -> Bool {
+        guard let bytes, Int(length) == literal.utf8CodeUnitCount else { return false }
+        return memcmp(bytes, literal.utf8Start, Int(length)) == 0
+    }
+
+    /// Whether both have the same bytes; absent equals absent only.
+    package func equals(_ other: nj_text) -> Bool {
+        guard let bytes, let others = other.bytes else { return bytes == nil && other.bytes == nil }
+        return length == other.length && memcmp(bytes, others, Int(length)) == 0
+    }
+
+    /// Whether the bytes start with those of `literal`.
+    package func hasPrefix(_ literal: StaticString) -> Bool {
+        guard let bytes, Int(length) >= literal.utf8CodeUnitCount else { return false }
+        return memcmp(bytes, literal.utf8Start, literal.utf8CodeUnitCount) == 0
+    }
+
+    /// Whether the bytes end with those of `literal`.
+    package func hasSuffix(_ literal: StaticString) -> Bool {
+        let count = literal.utf8CodeUnitCount
+        guard let bytes, Int(length) >= count else { return false }
+        return memcmp(bytes + Int(length) - count, literal.utf8Start, count) == 0
+    }
+
+    /// The text without its first `count` bytes.
+    package func dropFirst(_ count: Int) -> nj_text {
+        guard let bytes, count <= Int(length) else { return .absent }
+        return nj_text(bytes: bytes + count, length: length - UInt32(count))
+    }
+
+    /// The text without its last `count` bytes.
+    package func dropLast(_ count: Int) -> nj_text {
+        guard let bytes, count <= Int(length) else { return .absent }
+        return nj_text(bytes: bytes, length: length - UInt32(count))
+    }
+}
+
+/// An address for texts of no bytes, so that empty and absent stay apart.
+private var emptyBytes: UnsafePointer<CChar>? {
+    UnsafeRawPointer(("" as StaticString).utf8Start).assumingMemoryBound(to: CChar.self)
+}

@@ -1,0 +1,109 @@
+/// Any value that JSON or OTLP can carry. Objects keep the order of their keys.
+public enum Value: Sendable, Equatable {
+    /// JSON null.
+    case null
+    /// A truth value.
+    case bool(Bool)
+    /// A whole number of 64 bits, exact.
+    case int(Int64)
+    /// A number with a fraction; NaN and infinities have no JSON form and are written as null.
+    case double(Double)
+    /// Text.
+    case string(String)
+    /// Bytes; written to JSON as base64, as OTLP does.
+    case bytes([UInt8])
+    /// A list.
+    case array([Value])
+    /// Keys and values in order.
+    case object(Object)
+
+    /// An ordered map from text to values with few keys; a key set twice keeps its first place and last value.
+    public struct Object: Sendable, Equatable, ExpressibleByDictionaryLiteral {
+        /// The entries in the order in which their keys were first set.
+        public private(set) var entries: [(key: String, value: Value)] = []
+        private var places: [String: Int] = [:]
+
+        /// An empty object.
+        public init() {}
+
+        /// An object of the given entries; a later one replaces an earlier one of the same key.
+        public init(dictionaryLiteral elements: (String, Value)...) {
+            for (key, value) in elements { self[key] = value }
+        }
+
+        /// The value of a key; setting nil removes it.
+        public subscript(key: String) -> Value? {
+            get { places[key].map { entries[$0].value } }
+            set {
+                switch (places[key], newValue) {
+                case (let place?, let value?): entries[place].value = value
+                case (nil, let value?):
+                    places[key] = entries.count
+                    entries.append((key, value))
+                case (let place?, nil):
+                    entries.remove(at: place)
+                    places = Dictionary(uniqueKeysWithValues: entries.enumerated().map { ($1.key, $0) })
+                case (nil, nil): break
+                }
+            }
+        }
+
+        /// Whether there is no entry.
+        public var isEmpty: Bool { entries.isEmpty }
+
+        /// Equal when the same keys have equal values, in whatever order.
+        public static func == (left: Object, right: Object) -> Bool {
+            left.entries.count == right.entries.count
+                && left.entries.allSatisfy { right[$0.key] == $0.value }
+        }
+    }
+
+    /// The text of a string value, else nil.
+    public var string: String? {
+        if case .string(let text) = self { text } else { nil }
+    }
+
+    /// A number as a double: numbers, and text that is wholly a number; else nil.
+    public var number: Double? {
+        switch self {
+        case .int(let value): Double(value)
+        case .double(let value): value
+        case .string(let text): Double(text)
+        default: nil
+        }
+    }
+
+    /// The object, else nil.
+    public var object: Object? {
+        if case .object(let object) = self { object } else { nil }
+    }
+
+    /// The list, else nil.
+    public var array: [Value]? {
+        if case .array(let values) = self { values } else { nil }
+    }
+
+    /// The value of a key of an object, nil where this is none or has no such key.
+    public subscript(key: String) -> Value? { object?[key] }
+}
+
+extension Value: ExpressibleByStringLiteral, ExpressibleByIntegerLiteral, ExpressibleByFloatLiteral,
+    ExpressibleByBooleanLiteral, ExpressibleByArrayLiteral, ExpressibleByDictionaryLiteral
+{
+    /// Text.
+    public init(stringLiteral value: String) { self = .string(value) }
+    /// A whole number.
+    public init(integerLiteral value: Int64) { self = .int(value) }
+    /// A number.
+    public init(floatLiteral value: Double) { self = .double(value) }
+    /// A truth value.
+    public init(booleanLiteral value: Bool) { self = .bool(value) }
+    /// A list.
+    public init(arrayLiteral elements: Value...) { self = .array(elements) }
+    /// An object.
+    public init(dictionaryLiteral elements: (String, Value)...) {
+        var object = Object()
+        for (key, value) in elements { object[key] = value }
+        self = .object(object)
+    }
+}
