@@ -1,0 +1,113 @@
+package import NightjarSignals
+
+/// What the store keeps of a trace beside its spans: the facets that lists filter by, and how far its processing got.
+package struct TraceRecord: Sendable, Equatable {
+    /// The trace.
+    package var id: TraceID
+    /// When its first span was received.
+    package var firstReceived: Timestamp
+    /// When its last span was received.
+    package var lastReceived: Timestamp
+    /// Whether more is expected: its end has not fired, or it was reopened.
+    package var isOpen = true
+    /// How often its end has fired.
+    package var revision = 0
+    /// The spans that wait for an ancestor before they are counted.
+    package var pending: [SpanID] = []
+    /// Whether the root or a named parent is missing.
+    package var isPartial = true
+    /// The root's name, or that of the earliest span.
+    package var name = ""
+    /// The root's type.
+    package var type = "generic"
+    /// The root's status.
+    package var status = SpanStatus.running
+    /// Whether any span failed.
+    package var hasErrors = false
+    /// The earliest start.
+    package var start: Timestamp?
+    /// The latest end.
+    package var end: Timestamp?
+    /// How many spans there are.
+    package var spanCount = 0
+    /// The sum over generations, duplicates left out.
+    package var inputTokens: Double?
+    /// The sum over generations, duplicates left out.
+    package var outputTokens: Double?
+    /// The sum of the stated costs.
+    package var cost: Double?
+    /// The service of the root.
+    package var service: String?
+    /// The environment of the root.
+    package var environment: String?
+    /// The first agent run's name.
+    package var agent: String?
+    /// The first workflow run's name.
+    package var workflow: String?
+    /// The user, from the first span that names one.
+    package var user: String?
+    /// The session, from the first span that names one.
+    package var session: String?
+
+    /// A trace of which nothing is known but its id.
+    package init(id: TraceID, receivedAt: Timestamp) {
+        self.id = id
+        firstReceived = receivedAt
+        lastReceived = receivedAt
+    }
+}
+
+/// Which kind of annotation an id names.
+package enum AnnotationKind: Sendable {
+    /// A score.
+    case score
+    /// Feedback.
+    case feedback
+}
+
+/// Everything that processing has brought about and that must become durable together with the progress that it makes.
+package struct Effects: Sendable {
+    /// The count of one annotation: added only if its id was not counted before.
+    package struct AnnotationCount: Sendable {
+        /// Which table the id is of.
+        package var kind: AnnotationKind
+        /// The annotation.
+        package var id: String
+        /// What to add when it is counted for the first time.
+        package var first: SeriesDelta
+        /// What to add when it was counted before.
+        package var again: SeriesDelta?
+
+        /// A count.
+        package init(kind: AnnotationKind, id: String, first: SeriesDelta, again: SeriesDelta?) {
+            self.kind = kind
+            self.id = id
+            self.first = first
+            self.again = again
+        }
+    }
+
+    /// For each partition the journal position up to which everything is processed.
+    package var progress: [Int: Int64] = [:]
+    /// Traces whose record changed; a later one of the same trace replaces an earlier one.
+    package var traces: [TraceRecord] = []
+    /// Scores to insert or replace.
+    package var scores: [Score] = []
+    /// Feedback to insert or replace.
+    package var feedback: [Feedback] = []
+    /// Annotations to count, after the inserts above.
+    package var counts: [AnnotationCount] = []
+    /// Log lines.
+    package var logs: [Log] = []
+    /// What was observed.
+    package var deltas: [SeriesDelta] = []
+
+    /// No effects.
+    package init() {}
+
+    /// Whether there is nothing to commit.
+    package var isEmpty: Bool {
+        progress.isEmpty && traces.isEmpty && scores.isEmpty && feedback.isEmpty && counts.isEmpty
+            && logs.isEmpty && deltas.isEmpty
+    }
+}

@@ -1,0 +1,99 @@
+package import NightjarSignals
+
+/// The number of a series in the process's ``SeriesTable``: small, dense, the same number in the store.
+package struct SeriesID: Hashable, Sendable {
+    /// The number, from 0.
+    package let index: Int32
+
+    /// An id from its number.
+    package init(index: Int32) {
+        self.index = index
+    }
+}
+
+/// One label of a series.
+package struct Label: Hashable, Sendable {
+    /// The label's name.
+    package let name: String
+    /// The label's value.
+    package let value: String
+
+    /// A label.
+    package init(_ name: String, _ value: String) {
+        self.name = name
+        self.value = value
+    }
+}
+
+/// What observations have added to one series since the last hand-over; what crosses from a worker to the ledger.
+package struct SeriesDelta: Sendable, Equatable {
+    /// The series.
+    package var series: SeriesID
+    /// The sum of the values; of a gauge the last value.
+    package var sum: Double
+    /// How many observations there were.
+    package var count: UInt64
+    /// The event time of the last observation; decides which value of a gauge stays.
+    package var time: Timestamp
+    /// How many values fell into each bucket, `+Inf` last; empty but for histograms.
+    package var buckets: [UInt32]
+
+    /// A delta.
+    package init(series: SeriesID, sum: Double, count: UInt64, time: Timestamp, buckets: [UInt32] = []) {
+        self.series = series
+        self.sum = sum
+        self.count = count
+        self.time = time
+        self.buckets = buckets
+    }
+}
+
+/// Everything that a series has counted so far.
+package struct SeriesTotal: Sendable, Equatable {
+    /// The sum of the values; of a gauge the last value by event time.
+    package var sum: Double = 0
+    /// How many observations there were.
+    package var count: UInt64 = 0
+    /// The event time of the last observation.
+    package var time = Timestamp(unixNano: .min)
+    /// How many values fell into each bucket, not cumulative, `+Inf` last; empty but for histograms.
+    package var buckets: [UInt64] = []
+
+    /// Nothing counted.
+    package init() {}
+
+    /// Adds a delta, by the rule of the metric's type.
+    package mutating func add(_ delta: SeriesDelta, type: MetricType) {
+        count += delta.count
+        if type == .gauge {
+            if delta.time >= time { sum = delta.sum }
+        } else {
+            sum += delta.sum
+        }
+        time = max(time, delta.time)
+        if buckets.count < delta.buckets.count {
+            buckets += Array(repeating: 0, count: delta.buckets.count - buckets.count)
+        }
+        for (index, added) in delta.buckets.enumerated() { buckets[index] += UInt64(added) }
+    }
+}
+
+/// A series with its metric, labels and total: what is stored, and what `/metrics` shows.
+package struct StoredSeries: Sendable, Equatable {
+    /// The series' number.
+    package var id: SeriesID
+    /// The metric it belongs to, with the bounds of its buckets resolved.
+    package var instrument: InstrumentDescriptor
+    /// Its labels, sorted by name.
+    package var labels: [Label]
+    /// What it has counted.
+    package var total: SeriesTotal
+
+    /// A series.
+    package init(id: SeriesID, instrument: InstrumentDescriptor, labels: [Label], total: SeriesTotal) {
+        self.id = id
+        self.instrument = instrument
+        self.labels = labels
+        self.total = total
+    }
+}
