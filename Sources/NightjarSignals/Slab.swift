@@ -17,6 +17,9 @@ package final class Slab: @unchecked Sendable {
     /// The position of the slab's request in the journal; 0 where nothing is stored.
     package var sequence: Int64 = 0
 
+    /// How many open traces hold on to the slab; kept by its owner.
+    package var holders = 0
+
     private let payload: Payload
     private var attributeCapacity: Int
     private var contextCapacity: Int

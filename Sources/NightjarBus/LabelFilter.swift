@@ -1,0 +1,107 @@
+import NightjarSignals
+
+/// How label cardinality is bounded (signals contract, section 8).
+package struct CardinalityConfiguration: Sendable, Equatable {
+    /// The names that never pass by default: each of them is different for every run or user.
+    package static let defaultBlockedLabels: Set<String> = [
+        "trace_id", "span_id", "run_id", "request_id", "user_id", "resource_id", "session_id", "thread_id",
+    ]
+
+    /// Names that never pass, compared without case.
+    package var blockedLabels = defaultBlockedLabels
+    /// Names that pass in spite of the list above and of the UUID rule, compared without case.
+    package var allowedLabels: Set<String> = []
+    /// Whether a label whose whole value looks like a UUID is dropped.
+    package var blockUUIDs = true
+    /// At most so many label sets for a metric; what goes beyond is counted in one overflow series.
+    package var cardinalityLimit = 2000
+    /// Longer values are cut to so many characters.
+    package var maximumValueLength = 128
+
+    /// The defaults.
+    package init() {}
+}
+
+/// Why a label was dropped; each is a value of the label `reason` of `nightjar_labels_dropped_total`.
+package enum LabelDropReason: String, Sendable {
+    /// The metric has an allow-list and the label is not on it.
+    case notAllowed = "not_allowed"
+    /// The label's name is blocked.
+    case blocked
+    /// The whole value looks like a UUID.
+    case uuid
+}
+
+/// Decides which labels of an observation stay. A value type without state: the same labels always pass alike.
+package struct LabelFilter: Sendable {
+    /// A label that did not pass.
+    package struct Drop: Sendable, Equatable {
+        /// Its name.
+        package let name: String
+        /// Its value, for the report.
+        package let value: String
+        /// Why.
+        package let reason: LabelDropReason
+    }
+
+    private let configuration: CardinalityConfiguration
+    private let blocked: Set<String>
+    private let allowed: Set<String>
+
+    /// A filter by a configuration.
+    package init(_ configuration: CardinalityConfiguration) {
+        self.configuration = configuration
+        blocked = Set(configuration.blockedLabels.map { $0.lowercased() })
+        allowed = Set(configuration.allowedLabels.map { $0.lowercased() })
+    }
+
+    /// The labels that pass, cut to length, in the order given; and those that do not.
+    package func apply(_ labels: [Label], policy: LabelPolicy) -> (kept: [Label], dropped: [Drop]) {
+        var kept: [Label] = []
+        var dropped: [Drop] = []
+        let limit = min(
+            policy.maximumValueLength ?? configuration.maximumValueLength,
+            configuration.maximumValueLength
+        )
+        for label in labels {
+            if let reason = reason(against: label, policy: policy) {
+                dropped.append(Drop(name: label.name, value: label.value, reason: reason))
+            } else {
+                kept.append(Label(label.name, cut(label.value, to: limit)))
+            }
+        }
+        return (kept, dropped)
+    }
+
+    /// How many label sets a metric of this policy may have.
+    package func limit(_ policy: LabelPolicy) -> Int {
+        policy.cardinalityLimit ?? configuration.cardinalityLimit
+    }
+
+    private func reason(against label: Label, policy: LabelPolicy) -> LabelDropReason? {
+        if let allow = policy.allow, !allow.contains(label.name) { return .notAllowed }
+        if policy.block.contains(label.name) { return .blocked }
+        let name = label.name.lowercased()
+        if allowed.contains(name) { return nil }
+        if blocked.contains(name) { return .blocked }
+        return configuration.blockUUIDs && isUUID(label.value) ? .uuid : nil
+    }
+
+    private func cut(_ value: String, to limit: Int) -> String {
+        // No text has more characters than bytes.
+        value.utf8.count <= limit || value.count <= limit ? value : String(value.prefix(limit))
+    }
+}
+
+/// Whether a whole text is 8-4-4-4-12 hex digits of any case.
+package func isUUID(_ text: String) -> Bool {
+    let bytes = text.utf8
+    guard bytes.count == 36 else { return false }
+    for (index, byte) in bytes.enumerated() {
+        switch index {
+        case 8, 13, 18, 23: if byte != UInt8(ascii: "-") { return false }
+        default: if hexadecimalDigit(byte) == nil { return false }
+        }
+    }
+    return true
+}

@@ -1,0 +1,188 @@
+import CNightjarSignals
+import NightjarSignals
+
+/// The rules by which a span's inherited facts become final: which run it belongs to, and whether it repeats a request that
+/// another span counts (signals contract, section 7; mapping contract, section 2, rules 4, 5 and 9).
+extension TraceState {
+    /// Takes a span in; returns its place, or nil where it changed nothing that has to be counted.
+    func take(_ slab: Slab, _ index: Int) -> (place: Int, isKnown: Bool) {
+        let row = slab.raw.spans + index
+        if let place = place(of: row.pointee.id) {
+            entries[place].slab = slab
+            entries[place].row = index
+            return (place, true)
+        }
+        let scope = slab.context(of: row.pointee).scope_name
+        var entry = Entry(
+            id: row.pointee.id,
+            parent: row.pointee.parent_id,
+            slab: slab,
+            row: index,
+            receivedAt: slab.receivedAt,
+            hasEnded: row.pointee.end_nano != 0,
+            type: row.pointee.spanType,
+            start: row.pointee.start_nano,
+            end: row.pointee.end_nano,
+            outputTokens: row.pointee.output_tokens,
+            isProviderSDK: isProviderSDK(scope)
+        )
+        if entry.type == .modelGeneration { entry.scope = keep(scope) }
+        if entry.type.isTool { entry.tool = keep(row.pointee.tool) }
+        if entry.type == .agentRun { entry.agent = keep(row.pointee.agent) }
+        if entry.type == .workflowRun { entry.workflow = keep(row.pointee.workflow) }
+        let place = append(entry)
+        unsettled += 1
+        link(place)
+        return (place, false)
+    }
+
+    /// Connects a new span with its parent and its children.
+    private func link(_ place: Int) {
+        let entry = entries[place]
+        missing.remove(entry.id)
+        if entry.parent == 0 {
+            hasRoot = true
+            hasRootEnded = hasRootEnded || entry.hasEnded
+        } else if entry.parent != entry.id, let parent = self.place(of: entry.parent) {
+            adopt(child: place, parent: parent)
+        } else if entry.parent != entry.id {
+            missing.insert(entry.parent)
+            entries[place].nextWaiting = waiting[entry.parent] ?? -1
+            waiting[entry.parent] = Int32(place)
+        }
+        guard var child = waiting.removeValue(forKey: entry.id) else { return }
+        while child >= 0 {
+            let next = entries[Int(child)].nextWaiting
+            adopt(child: Int(child), parent: place)
+            child = next
+        }
+    }
+
+    private func adopt(child: Int, parent: Int) {
+        entries[child].parentPlace = Int32(parent)
+        entries[child].nextSibling = entries[parent].firstChild
+        entries[parent].firstChild = Int32(child)
+    }
+
+    /// Settles a span whose ancestors are all known, and everything below it; appends the places to `settled`.
+    func settleTree(from place: Int, into settled: inout [Int]) {
+        guard !entries[place].isSettled, areAncestorsKnown(place) else { return }
+        var queue = [place]
+        var at = 0
+        while at < queue.count {
+            let current = queue[at]
+            at += 1
+            if !entries[current].isSettled { settle(current, into: &settled) }
+            var child = entries[current].firstChild
+            while child >= 0 {
+                if !entries[Int(child)].isSettled { queue.append(Int(child)) }
+                child = entries[Int(child)].nextSibling
+            }
+        }
+    }
+
+    /// Settles everything that was received before `limit` with what is known: nobody waits any longer.
+    func settleRest(receivedBefore limit: Timestamp, into settled: inout [Int]) {
+        // Parents before children, so that facts are passed on; each chain is walked up once, cycles end at a seen span.
+        for start in entries.indices where !entries[start].isSettled && entries[start].receivedAt <= limit {
+            var chain: [Int] = []
+            var at = start
+            while at >= 0, !entries[at].isSettled, !chain.contains(at), chain.count < 1024 {
+                chain.append(at)
+                at = Int(entries[at].parentPlace)
+            }
+            for place in chain.reversed() { settle(place, into: &settled) }
+        }
+    }
+
+    private func areAncestorsKnown(_ place: Int) -> Bool {
+        let parent = Int(entries[place].parentPlace)
+        return parent < 0 ? entries[place].parent == 0 : entries[parent].isSettled
+    }
+
+    private func settle(_ place: Int, into settled: inout [Int]) {
+        entries[place].isSettled = true
+        unsettled -= 1
+        let parent = Int(entries[place].parentPlace)
+        if parent >= 0, parent != place {
+            if entries[place].type != .agentRun { entries[place].agent = entries[parent].agent }
+            if entries[place].type != .workflowRun { entries[place].workflow = entries[parent].workflow }
+        }
+        if let outer = outer(of: place) {
+            entries[place].duplicateOf = entries[outer].id
+            if entries[place].type == .mcpToolCall, entries[outer].type == .toolCall {
+                entries[outer].type = .mcpToolCall
+            }
+        }
+        settled.append(place)
+    }
+
+    /// The place of the span that counts instead of this one, nil where it counts itself.
+    private func outer(of place: Int) -> Int? {
+        let entry = entries[place]
+        guard entry.type == .modelGeneration || entry.type.isTool else { return nil }
+        var at = Int(entry.parentPlace)
+        var steps = 0
+        while at >= 0, steps < entries.count {
+            let ancestor = entries[at]
+            if entry.type == .modelGeneration, ancestor.type == .modelGeneration { return outermost(at) }
+            if entry.type.isTool, ancestor.type.isTool {
+                return namesSameTool(name(entry.tool), name(ancestor.tool)) ? outermost(at) : nil
+            }
+            // A run or a call in between makes it another request.
+            if ancestor.type == .agentRun || ancestor.type == .workflowRun || ancestor.type.isTool
+                || ancestor.type == .modelGeneration
+            {
+                break
+            }
+            at = Int(ancestor.parentPlace)
+            steps += 1
+        }
+        return entry.isProviderSDK && entry.type == .modelGeneration ? sibling(of: place) : nil
+    }
+
+    private func outermost(_ place: Int) -> Int {
+        let outer = entries[place].duplicateOf
+        return outer == 0 ? place : self.place(of: outer) ?? place
+    }
+
+    /// A generation of another instrumentation beside a provider SDK's own: same parent, overlapping, same output.
+    private func sibling(of place: Int) -> Int? {
+        let entry = entries[place]
+        let parent = Int(entry.parentPlace)
+        guard parent >= 0 else { return nil }
+        var at = entries[parent].firstChild
+        while at >= 0 {
+            let other = entries[Int(at)]
+            if Int(at) != place, other.type == .modelGeneration, !other.isProviderSDK,
+                !name(other.scope).equals(name(entry.scope)), other.start <= entry.end,
+                entry.start <= other.end,
+                other.outputTokens == entry.outputTokens
+                    || (other.outputTokens.isNaN && entry.outputTokens.isNaN)
+            {
+                return Int(at)
+            }
+            at = other.nextSibling
+        }
+        return nil
+    }
+}
+
+/// Whether a scope is that of a provider's own SDK, which traces the same request as a framework above or beside it.
+private func isProviderSDK(_ scope: nj_text) -> Bool {
+    scope.hasPrefix("com.anthropic.sdk")
+}
+
+/// Whether two tool names mean one tool: equal, or one is the other behind a server's prefix.
+private func namesSameTool(_ inner: nj_text, _ outer: nj_text) -> Bool {
+    guard inner.hasBytes, outer.hasBytes else { return true }
+    if inner.equals(outer) { return true }
+    let (long, short) = inner.length > outer.length ? (inner, outer) : (outer, inner)
+    let cut = Int(long.length - short.length)
+    guard cut > 0, long.dropFirst(cut).equals(short) else { return false }
+    switch long.buffer[cut - 1] {
+    case UInt8(ascii: "_"), UInt8(ascii: "."), UInt8(ascii: "-"), UInt8(ascii: ":"), UInt8(ascii: "/"):
+        return true
+    default: return false
+    }
+}

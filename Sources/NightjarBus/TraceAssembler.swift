@@ -1,0 +1,381 @@
+import CNightjarSignals
+package import NightjarSignals
+
+/// What the store knows of a trace that is no longer in memory.
+package struct RecalledTrace {
+    /// Its record.
+    package var record: TraceRecord
+    /// Its spans, in the order received.
+    package var slabs: [Slab]
+
+    /// A recalled trace.
+    package init(record: TraceRecord, slabs: [Slab]) {
+        self.record = record
+        self.slabs = slabs
+    }
+}
+
+/// Reads traces back that a worker has let go.
+package protocol TraceSource: AnyObject {
+    /// The trace with the spans that lie before a journal position; nil where it is not known.
+    func recall(_ trace: TraceID, before sequence: Int64) -> RecalledTrace?
+}
+
+/// Puts spans together to traces: decides when each is counted and when a trace is over. Takes events and the time and says
+/// what is to be done; does nothing itself. Belongs to one worker; a trace is always on the same.
+package final class TraceAssembler {
+    /// What is to be done, in this order.
+    package enum Action {
+        /// Count a span and let rules see it: as started, as ended, or both.
+        case settled(TraceState, place: Int, started: Bool, ended: Bool)
+        /// A span was changed after it had been counted.
+        case lateChange(TraceState)
+        /// Spans were counted before their ancestors were known, because too many waited.
+        case settledEarly(TraceState, count: Int)
+        /// The trace is over, for now.
+        case ended(TraceState)
+    }
+
+    /// The traces in memory, by id.
+    package private(set) var traces: [TraceID: TraceState] = [:]
+    /// The bytes of the payloads that open traces hold on to.
+    package private(set) var retainedBytes = 0
+    /// How many spans wait for their ancestors.
+    package private(set) var waitingSpans = 0
+
+    private let configuration: TraceConfiguration
+    private weak var source: (any TraceSource)?
+    private var deadlines = DeadlineQueue()
+    private var touched: [TraceState] = []
+    /// The number of the slab at hand.
+    private var stamp: UInt64 = 0
+    private var openOrder: [TraceID] = []
+    private var openStart = 0
+    private var remembered: [TraceID] = []
+    private var rememberedStart = 0
+
+    /// An assembler without traces. `source` may be absent: then nothing is let go before its end.
+    package init(_ configuration: TraceConfiguration, source: (any TraceSource)?) {
+        self.configuration = configuration
+        self.source = source
+    }
+
+    /// When `advance` has something to do next.
+    package var nextDeadline: Timestamp? { deadlines.next }
+
+    /// Takes a slab's spans in. `known` names the traces of which the store had spans before.
+    package func process(_ slab: Slab, known: Set<TraceID>, into actions: inout [Action]) {
+        touched.removeAll(keepingCapacity: true)
+        stamp += 1
+        var last: TraceState?
+        for index in 0..<slab.count {
+            let id = slab.spans[index].traceID
+            let trace: TraceState
+            if let last, last.id == id {
+                trace = last
+            } else {
+                trace = state(id, known: known.contains(id), slab: slab)
+                touch(trace)
+            }
+            last = trace
+            take(trace, slab, index, into: &actions)
+        }
+        for trace in touched { finish(trace, slab, into: &actions) }
+        shed(into: &actions)
+    }
+
+    /// Does what is due at `now`.
+    package func advance(to now: Timestamp, into actions: inout [Action]) {
+        while let id = deadlines.pop(until: now) {
+            guard let trace = traces[id] else { continue }
+            trace.scheduled = nil
+            expire(trace, now, into: &actions)
+        }
+    }
+
+    /// Ends and settles everything, as if no further span could come: for runs over recorded events.
+    package func finishAll(into actions: inout [Action]) {
+        for trace in traces.values.sorted(by: { $0.record.firstReceived < $1.record.firstReceived }) {
+            settleRest(trace, before: Timestamp(unixNano: .max), into: &actions)
+            if trace.record.isOpen { end(trace, into: &actions) }
+        }
+    }
+
+    /// Puts a trace back that was open, or had spans waiting, when the process stopped.
+    package func restore(_ recalled: RecalledTrace) {
+        let trace = rebuild(recalled)
+        traces[trace.id] = trace
+        openOrder.append(trace.id)
+        schedule(trace)
+    }
+
+    /// Forgets ended traces beyond the number to be remembered, oldest first, as far as the store knows all of them.
+    package func forget(committed ticket: UInt64) {
+        while remembered.count - rememberedStart > configuration.rememberedTraces {
+            let id = remembered[rememberedStart]
+            if let trace = traces[id], !trace.record.isOpen, trace.unsettled == 0 {
+                guard trace.ticket <= ticket else { return }
+                traces[id] = nil
+            }
+            rememberedStart += 1
+        }
+        compact(&remembered, &rememberedStart)
+    }
+
+    /// Makes sure that a trace's spans can be read, from the store where they were let go.
+    package func load(_ trace: TraceState, before sequence: Int64 = .max) {
+        guard trace.isShed, let recalled = source?.recall(trace.id, before: sequence) else { return }
+        for slab in recalled.slabs {
+            for index in 0..<slab.count {
+                guard let place = trace.place(of: slab.spans[index].id) else { continue }
+                if trace.entries[place].slab == nil { attach(trace, place, slab, index) }
+            }
+        }
+        trace.isShed = false
+    }
+
+    /// Lets a trace's payloads go.
+    package func release(_ trace: TraceState) {
+        for place in trace.entries.indices {
+            guard let slab = trace.entries[place].slab else { continue }
+            slab.holders -= 1
+            if slab.holders == 0 { retainedBytes -= slab.retainedBytes }
+            trace.entries[place].slab = nil
+        }
+        trace.isShed = true
+    }
+
+    // MARK: - Taking spans in
+
+    private func state(_ id: TraceID, known: Bool, slab: Slab) -> TraceState {
+        if let trace = traces[id] { return trace }
+        let trace: TraceState
+        if known, let recalled = source?.recall(id, before: slab.sequence) {
+            trace = rebuild(recalled)
+        } else {
+            trace = TraceState(id: id, receivedAt: slab.receivedAt)
+        }
+        traces[id] = trace
+        openOrder.append(id)
+        return trace
+    }
+
+    private func touch(_ trace: TraceState) {
+        guard trace.stamp != stamp else { return }
+        trace.stamp = stamp
+        touched.append(trace)
+    }
+
+    private func take(_ trace: TraceState, _ slab: Slab, _ index: Int, into actions: inout [Action]) {
+        let old = trace.place(of: slab.spans[index].id)
+        if let old, isSame(trace.entries[old], slab, index) { return }
+        if let old { detach(trace, old) }
+        let (place, isKnown) = trace.take(slab, index)
+        slab.holders += 1
+        if slab.holders == 1 { retainedBytes += slab.retainedBytes }
+        if isKnown {
+            change(trace, place, into: &actions)
+        } else {
+            waitingSpans += 1
+        }
+        trace.noteFacets(slab.spans.baseAddress.map { $0 + index }, place: place)
+    }
+
+    /// A span that came again: completes one that was running, or changes one that was counted.
+    private func change(_ trace: TraceState, _ place: Int, into actions: inout [Action]) {
+        guard let row = trace.reference(place)?.row.pointee else { return }
+        let completes = !trace.entries[place].hasEnded && row.end_nano != 0
+        trace.entries[place].hasEnded = row.end_nano != 0
+        trace.entries[place].end = row.end_nano
+        if trace.entries[place].parent == 0, row.end_nano != 0 { trace.hasRootEnded = true }
+        if completes, trace.entries[place].isSettled {
+            count(trace, place, into: &actions)
+        } else if trace.entries[place].endCounted {
+            actions.append(.lateChange(trace))
+        }
+    }
+
+    private func isSame(_ entry: TraceState.Entry, _ slab: Slab, _ index: Int) -> Bool {
+        guard let present = entry.slab else {
+            return entry.end == slab.spans[index].end_nano && entry.start == slab.spans[index].start_nano
+        }
+        return present.spans[entry.row].encoded.equals(slab.spans[index].encoded)
+    }
+
+    private func finish(_ trace: TraceState, _ slab: Slab, into actions: inout [Action]) {
+        var settled: [Int] = []
+        for place in trace.entries.indices.suffix(slab.count)
+        where !trace.entries[place].isSettled {
+            trace.settleTree(from: place, into: &settled)
+        }
+        trace.record.lastReceived = max(trace.record.lastReceived, slab.receivedAt)
+        trace.endedByTimeout = false
+        emit(trace, settled, into: &actions)
+        if !trace.record.isOpen, trace.reopened < configuration.reopenLimit {
+            trace.record.isOpen = true
+            trace.reopened += 1
+        }
+        trace.isChanged = true
+        schedule(trace)
+    }
+
+    /// Counts settled spans in the order in which they arrived.
+    private func emit(_ trace: TraceState, _ settled: [Int], into actions: inout [Action]) {
+        guard !settled.isEmpty else { return }
+        waitingSpans -= settled.count
+        if trace.isShed { load(trace) }
+        for place in settled.sorted() { count(trace, place, into: &actions) }
+    }
+
+    private func count(_ trace: TraceState, _ place: Int, into actions: inout [Action]) {
+        let entry = trace.entries[place]
+        let started = !entry.startCounted
+        let ended = entry.hasEnded && !entry.endCounted
+        guard started || ended else { return }
+        trace.entries[place].startCounted = true
+        trace.entries[place].endCounted = entry.endCounted || ended
+        if ended, entry.duplicateOf == 0, entry.type == .modelGeneration,
+            let row = trace.reference(place)?.row
+        {
+            trace.noteUsage(row.pointee)
+        }
+        actions.append(.settled(trace, place: place, started: started, ended: ended))
+    }
+
+    // MARK: - Deadlines
+
+    private func schedule(_ trace: TraceState) {
+        guard let due = due(trace), due < trace.scheduled ?? Timestamp(unixNano: .max) else { return }
+        trace.scheduled = due
+        deadlines.push(trace.id, at: due)
+    }
+
+    /// The next instant at which something of a trace is due.
+    private func due(_ trace: TraceState) -> Timestamp? {
+        var due: Timestamp?
+        func consider(_ instant: Timestamp) { due = due.map { min($0, instant) } ?? instant }
+        let idle = trace.record.lastReceived
+        if trace.record.isOpen {
+            let age = trace.record.firstReceived.advanced(by: configuration.maxAge)
+            consider(max(age, idle.advanced(by: configuration.idlePeriod)))
+            if isComplete(trace) {
+                consider(idle.advanced(by: configuration.idlePeriod))
+            } else if !trace.endedByTimeout {
+                consider(idle.advanced(by: configuration.idleTimeout))
+            }
+        }
+        if let oldest = trace.oldestWaiting { consider(oldest.advanced(by: configuration.parentWait)) }
+        return due
+    }
+
+    private func isComplete(_ trace: TraceState) -> Bool { trace.hasRootEnded && trace.missing.isEmpty }
+
+    private func expire(_ trace: TraceState, _ now: Timestamp, into actions: inout [Action]) {
+        let record = trace.record
+        let idle = record.lastReceived.advanced(by: configuration.idlePeriod)
+        let isOld = now >= max(record.firstReceived.advanced(by: configuration.maxAge), idle)
+        if record.isOpen, isOld || (isComplete(trace) && now >= idle) {
+            settleRest(trace, before: Timestamp(unixNano: .max), into: &actions)
+            end(trace, into: &actions)
+        } else if record.isOpen, !trace.endedByTimeout, !isComplete(trace),
+            now >= record.lastReceived.advanced(by: configuration.idleTimeout)
+        {
+            trace.endedByTimeout = true
+            end(trace, into: &actions)
+        }
+        settleRest(trace, before: now.advanced(by: .zero - configuration.parentWait), into: &actions)
+        schedule(trace)
+    }
+
+    private func end(_ trace: TraceState, into actions: inout [Action]) {
+        trace.record.isOpen = false
+        trace.record.revision += 1
+        trace.isChanged = true
+        actions.append(.ended(trace))
+        remembered.append(trace.id)
+    }
+
+    private func settleRest(_ trace: TraceState, before limit: Timestamp, into actions: inout [Action]) {
+        guard trace.unsettled > 0 else { return }
+        var settled: [Int] = []
+        trace.settleRest(receivedBefore: limit, into: &settled)
+        trace.isChanged = trace.isChanged || !settled.isEmpty
+        emit(trace, settled, into: &actions)
+    }
+
+    // MARK: - Bounds
+
+    /// Lets payloads of the oldest open traces go while too many bytes are held, and counts the oldest while too many wait.
+    private func shed(into actions: inout [Action]) {
+        var at = openStart
+        while at < openOrder.count,
+            retainedBytes > configuration.retainedBytes || waitingSpans > configuration.waitingSpans
+        {
+            if let trace = traces[openOrder[at]] {
+                if source == nil || waitingSpans > configuration.waitingSpans {
+                    let before = trace.unsettled
+                    settleRest(trace, before: Timestamp(unixNano: .max), into: &actions)
+                    if before > 0 { actions.append(.settledEarly(trace, count: before)) }
+                }
+                if source != nil, actions.isEmpty || !isNamed(trace, in: actions) { release(trace) }
+            }
+            at += 1
+        }
+        openStart = at
+        compact(&openOrder, &openStart)
+    }
+
+    /// Whether an action still needs the trace's payloads.
+    private func isNamed(_ trace: TraceState, in actions: [Action]) -> Bool {
+        actions.contains { action in
+            switch action {
+            case .settled(let named, _, _, _), .ended(let named), .lateChange(let named),
+                .settledEarly(let named, _):
+                named === trace
+            }
+        }
+    }
+
+    private func compact(_ list: inout [TraceID], _ start: inout Int) {
+        guard start > 4096, start * 2 > list.count else { return }
+        list.removeFirst(start)
+        start = 0
+    }
+
+    private func attach(_ trace: TraceState, _ place: Int, _ slab: Slab, _ index: Int) {
+        trace.entries[place].slab = slab
+        trace.entries[place].row = index
+        slab.holders += 1
+        if slab.holders == 1 { retainedBytes += slab.retainedBytes }
+    }
+
+    private func detach(_ trace: TraceState, _ place: Int) {
+        guard let slab = trace.entries[place].slab else { return }
+        slab.holders -= 1
+        if slab.holders == 0 { retainedBytes -= slab.retainedBytes }
+        trace.entries[place].slab = nil
+    }
+
+    private func rebuild(_ recalled: RecalledTrace) -> TraceState {
+        let trace = TraceState(id: recalled.record.id, receivedAt: recalled.record.firstReceived)
+        var settled: [Int] = []
+        for slab in recalled.slabs {
+            for index in 0..<slab.count {
+                if let old = trace.place(of: slab.spans[index].id) { detach(trace, old) }
+                let (place, isKnown) = trace.take(slab, index)
+                slab.holders += 1
+                if slab.holders == 1 { retainedBytes += slab.retainedBytes }
+                if isKnown {
+                    trace.entries[place].hasEnded = slab.spans[index].end_nano != 0
+                } else {
+                    trace.settleTree(from: place, into: &settled)
+                }
+            }
+        }
+        trace.record = recalled.record
+        trace.markCounted(except: Set(recalled.record.pending.map(\.value)))
+        waitingSpans += trace.unsettled
+        trace.isChanged = false
+        return trace
+    }
+}

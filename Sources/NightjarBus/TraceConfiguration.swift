@@ -1,0 +1,22 @@
+/// When a trace is over, and how long its spans wait for their ancestors (signals contract, sections 7 and 9).
+package struct TraceConfiguration: Sendable, Equatable {
+    /// A complete trace ends when nothing of it was received for so long: longer than the usual batching of clients.
+    package var idlePeriod: Duration = .seconds(6)
+    /// An incomplete trace ends when nothing of it was received for so long.
+    package var idleTimeout: Duration = .seconds(60)
+    /// Any trace ends so long after its first receipt.
+    package var maxAge: Duration = .seconds(3600)
+    /// A span is counted without its ancestors so long after its receipt.
+    package var parentWait: Duration = .seconds(3600)
+    /// So often may later spans reopen a trace.
+    package var reopenLimit = 10
+    /// Payloads of open traces are kept in memory up to so many bytes; beyond it the oldest are read back from the store.
+    package var retainedBytes = 128 << 20
+    /// At most so many spans wait for their ancestors; beyond it the oldest are counted with what is known.
+    package var waitingSpans = 1_000_000
+    /// So many ended traces are remembered, so that spans sent again are known again without a look at the store.
+    package var rememberedTraces = 20_000
+
+    /// The defaults.
+    package init() {}
+}

@@ -1,0 +1,33 @@
+import CNightjarSignals
+import NightjarSignals
+
+/// What of a trace is counted, and how that is kept over a restart.
+extension TraceState {
+    /// Marks everything as counted but for the spans that were waiting.
+    func markCounted(except pending: Set<UInt64>) {
+        var rest: [Int] = []
+        for place in entries.indices where !pending.contains(entries[place].id) {
+            if !entries[place].isSettled { rest.append(place) }
+            entries[place].startCounted = true
+            entries[place].endCounted = entries[place].hasEnded
+        }
+        for place in rest {
+            entries[place].isSettled = true
+            unsettled -= 1
+        }
+    }
+
+    /// When the span that waits longest was received; nil where none waits.
+    var oldestWaiting: Timestamp? {
+        guard unsettled > 0 else { return nil }
+        while firstWaiting < entries.count, entries[firstWaiting].isSettled { firstWaiting += 1 }
+        return firstWaiting < entries.count ? entries[firstWaiting].receivedAt : nil
+    }
+
+    /// The record as it is to be stored now.
+    package func currentRecord() -> TraceRecord {
+        record.pending = unsettled == 0 ? [] : entries.filter { !$0.isSettled }.map { SpanID(value: $0.id) }
+        isChanged = false
+        return record
+    }
+}

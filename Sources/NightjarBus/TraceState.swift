@@ -1,0 +1,140 @@
+import CNightjarSignals
+package import NightjarSignals
+
+/// What a worker knows of one trace: its spans, how they hang together, and what has been counted. Belongs to one worker.
+package final class TraceState {
+    /// One span of the trace.
+    struct Entry {
+        let id: UInt64
+        var parent: UInt64
+        var slab: Slab?
+        var row: Int
+        var receivedAt: Timestamp
+        /// Whether its inherited facts are final.
+        var isSettled = false
+        /// Whether it was seen to end: a span that still runs is counted as started only.
+        var hasEnded: Bool
+        var startCounted = false
+        var endCounted = false
+        /// The place of its parent, -1 while that is missing.
+        var parentPlace: Int32 = -1
+        /// The next span that waits for the same parent, or -1.
+        var nextWaiting: Int32 = -1
+        /// The next span of the same parent, or -1.
+        var nextSibling: Int32 = -1
+        /// The first child that has arrived, or -1.
+        var firstChild: Int32 = -1
+        // Copied from the row, so that they outlive the payload.
+        var type: SpanType
+        var start: UInt64
+        var end: UInt64
+        var outputTokens: Double
+        var isProviderSDK: Bool
+        var scope: Int32 = -1
+        var tool: Int32 = -1
+        // The inherited facts, as places in `names`; -1: none.
+        var agent: Int32 = -1
+        var workflow: Int32 = -1
+        var duplicateOf: UInt64 = 0
+    }
+
+    package let id: TraceID
+    package internal(set) var record: TraceRecord
+    var entries: [Entry] = []
+    /// The first span that waits for a parent id, by that id.
+    var waiting: [UInt64: Int32] = [:]
+    /// How many spans are not settled.
+    var unsettled = 0
+    /// Parent ids that were named and have not arrived.
+    var missing: Set<UInt64> = []
+    var hasRoot = false
+    var hasRootEnded = false
+    var reopened = 0
+    /// Whether an end by rule (b) has fired since the last span.
+    var endedByTimeout = false
+    /// No span before this place waits.
+    var firstWaiting = 0
+    /// The number of the slab that touched the trace last.
+    var stamp: UInt64 = 0
+    /// The earliest instant in the deadline queue for the trace.
+    var scheduled: Timestamp?
+    /// Whether payloads were let go and must be read back before rules see them.
+    package internal(set) var isShed = false
+    /// The hand-over of effects after which the store knows all of this.
+    package var ticket: UInt64 = 0
+    /// Whether the record differs from what was last handed over.
+    package var isChanged = true
+    private var places: [UInt64: Int32] = [:]
+    private(set) var names: [OwnedText] = []
+
+    /// Small traces are searched, which costs less than a dictionary.
+    private static let searchLimit = 12
+
+    /// A trace of which nothing is known yet.
+    package init(id: TraceID, receivedAt: Timestamp) {
+        self.id = id
+        record = TraceRecord(id: id, receivedAt: receivedAt)
+    }
+
+    /// The place of a span.
+    func place(of span: UInt64) -> Int? {
+        if entries.count <= Self.searchLimit {
+            for index in entries.indices where entries[index].id == span { return index }
+            return nil
+        }
+        if places.isEmpty {
+            for (index, entry) in entries.enumerated() { places[entry.id] = Int32(index) }
+        }
+        return places[span].map(Int.init)
+    }
+
+    /// Appends a span and returns its place.
+    func append(_ entry: Entry) -> Int {
+        entries.append(entry)
+        if !places.isEmpty { places[entry.id] = Int32(entries.count - 1) }
+        return entries.count - 1
+    }
+
+    /// Keeps a name for as long as the trace lives; -1 for an absent one.
+    func keep(_ text: nj_text) -> Int32 {
+        guard text.hasBytes else { return -1 }
+        for (index, name) in names.enumerated().suffix(8) where name.text.equals(text) { return Int32(index) }
+        names.append(OwnedText(text))
+        return Int32(names.count - 1)
+    }
+
+    /// A name kept earlier.
+    func name(_ place: Int32) -> nj_text { place < 0 ? .absent : names[Int(place)].text }
+
+    /// The row of a span with its inherited facts filled in; nil where the payload was let go.
+    package func reference(_ place: Int) -> SpanReference? {
+        let entry = entries[place]
+        guard let slab = entry.slab else { return nil }
+        let reference = SpanReference(slab: slab, index: entry.row)
+        reference.row.pointee.settled_agent = name(entry.agent)
+        reference.row.pointee.settled_workflow = name(entry.workflow)
+        reference.row.pointee.duplicate_of = entry.duplicateOf
+        reference.row.pointee.type = entry.type.rawValue
+        return reference
+    }
+
+    /// The trace as scorers see it; spans whose payload was let go are missing, so read them back first.
+    package func view() -> TraceView {
+        TraceView(id: id, spans: entries.indices.compactMap(reference), revision: record.revision)
+    }
+}
+
+/// A copy of some bytes, freed with its owner.
+final class OwnedText {
+    private let memory: UnsafeMutableRawBufferPointer
+    /// The bytes; valid while this lives.
+    let text: nj_text
+
+    init(_ source: nj_text) {
+        memory = .allocate(byteCount: max(Int(source.length), 1), alignment: 1)
+        memory.copyMemory(from: source.buffer)
+        text = nj_text(UnsafeRawBufferPointer(rebasing: memory[0..<Int(source.length)]))
+    }
+
+    deinit { memory.deallocate() }
+}
