@@ -46,7 +46,10 @@ package final class TraceAssembler {
     private let configuration: TraceConfiguration
     private weak var source: (any TraceSource)?
     private var deadlines = DeadlineQueue()
-    private var touched: [TraceState] = []
+    /// The traces that the last slab had spans of.
+    package private(set) var touched: [TraceState] = []
+    /// The journal position up to which each partition has been processed.
+    private var processed: [Int64]
     /// The number of the slab at hand.
     private var stamp: UInt64 = 0
     private var openOrder: [TraceID] = []
@@ -55,8 +58,13 @@ package final class TraceAssembler {
     private var rememberedStart = 0
 
     /// An assembler without traces. `source` may be absent: then nothing is let go before its end.
-    package init(_ configuration: TraceConfiguration, source: (any TraceSource)?) {
+    package init(
+        _ configuration: TraceConfiguration,
+        source: (any TraceSource)?,
+        progress: [Int64] = Array(repeating: 0, count: Partition.count)
+    ) {
         self.configuration = configuration
+        processed = progress
         self.source = source
     }
 
@@ -80,7 +88,11 @@ package final class TraceAssembler {
             last = trace
             take(trace, slab, index, into: &actions)
         }
-        for trace in touched { finish(trace, slab, into: &actions) }
+        for trace in touched {
+            finish(trace, slab, into: &actions)
+            let partition = Partition.of(trace.id)
+            processed[partition] = max(processed[partition], slab.sequence)
+        }
         shed(into: &actions)
     }
 
@@ -101,8 +113,20 @@ package final class TraceAssembler {
         }
     }
 
+    /// A trace in memory, or read back from the store where that has it.
+    package func trace(_ id: TraceID, recalling: Bool) -> TraceState? {
+        if let trace = traces[id] { return trace }
+        guard recalling, let recalled = recall(id) else { return nil }
+        let trace = rebuild(recalled)
+        traces[id] = trace
+        release(trace)
+        remembered.append(id)
+        return trace
+    }
+
     /// Puts a trace back that was open, or had spans waiting, when the process stopped.
-    package func restore(_ recalled: RecalledTrace) {
+    package func restore(_ id: TraceID) {
+        guard traces[id] == nil, let recalled = recall(id) else { return }
         let trace = rebuild(recalled)
         traces[trace.id] = trace
         openOrder.append(trace.id)
@@ -123,9 +147,10 @@ package final class TraceAssembler {
     }
 
     /// Makes sure that a trace's spans can be read, from the store where they were let go.
-    package func load(_ trace: TraceState, before sequence: Int64 = .max) {
-        guard trace.isShed, let recalled = source?.recall(trace.id, before: sequence) else { return }
-        for slab in recalled.slabs {
+    package func load(_ trace: TraceState) {
+        guard trace.isShed, let recalled = recall(trace.id) else { return }
+        // The last version of a span is the one that counts.
+        for slab in recalled.slabs.reversed() {
             for index in 0..<slab.count {
                 guard let place = trace.place(of: slab.spans[index].id) else { continue }
                 if trace.entries[place].slab == nil { attach(trace, place, slab, index) }
@@ -145,12 +170,17 @@ package final class TraceAssembler {
         trace.isShed = true
     }
 
+    /// Reads a trace back as far as it has been processed; what is queued behind has not been counted yet.
+    private func recall(_ id: TraceID) -> RecalledTrace? {
+        source?.recall(id, before: processed[Partition.of(id)] + 1)
+    }
+
     // MARK: - Taking spans in
 
     private func state(_ id: TraceID, known: Bool, slab: Slab) -> TraceState {
         if let trace = traces[id] { return trace }
         let trace: TraceState
-        if known, let recalled = source?.recall(id, before: slab.sequence) {
+        if known, let recalled = recall(id) {
             trace = rebuild(recalled)
         } else {
             trace = TraceState(id: id, receivedAt: slab.receivedAt)

@@ -1,5 +1,5 @@
 import CNightjarSignals
-import NightjarSignals
+package import NightjarSignals
 
 /// What of a trace is counted, and how that is kept over a restart.
 extension TraceState {
@@ -29,5 +29,20 @@ extension TraceState {
         record.pending = unsettled == 0 ? [] : entries.filter { !$0.isSettled }.map { SpanID(value: $0.id) }
         isChanged = false
         return record
+    }
+}
+
+extension TraceState {
+    /// What ran in a span, or in the trace's root: the entity type of the span or of its nearest ancestor that has one.
+    package func entityType(of span: SpanID?) -> String? {
+        let named = span.flatMap { place(of: $0.value) }
+        var at = named ?? entries.firstIndex { $0.parent == 0 } ?? -1
+        var steps = 0
+        while at >= 0, steps <= entries.count {
+            if let entity = entries[at].type.entityType { return entity }
+            at = Int(entries[at].parentPlace)
+            steps += 1
+        }
+        return nil
     }
 }

@@ -62,6 +62,8 @@ package final class TraceState {
     package internal(set) var isShed = false
     /// The hand-over of effects after which the store knows all of this.
     package var ticket: UInt64 = 0
+    /// Whether the trace is on its worker's list of changed ones.
+    package var isListed = false
     /// Whether the record differs from what was last handed over.
     package var isChanged = true
     private var places: [UInt64: Int32] = [:]

@@ -98,3 +98,16 @@ public enum SpanKind: UInt8, Sendable {
         }
     }
 }
+
+extension SpanType {
+    /// What kind of thing runs in a span of this type; nil where that is not told by the type.
+    public var entityType: String? {
+        switch self {
+        case .agentRun: "agent"
+        case .toolCall, .mcpToolCall: "tool"
+        case .workflowRun: "workflow_run"
+        case .workflowStep: "workflow_step"
+        default: nil
+        }
+    }
+}

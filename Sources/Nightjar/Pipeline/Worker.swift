@@ -1,0 +1,159 @@
+import Foundation
+import NightjarBus
+import NightjarSignals
+
+/// Where a worker's effects go: to the store, or straight to the ledger where nothing is stored. Called on worker threads.
+protocol EffectsSink: Sendable {
+    /// Takes effects over. Waits while too many are queued; `completion` is called once they are durable.
+    func commit(_ effects: Effects, completion: @escaping @Sendable () -> Void)
+}
+
+/// A thread with its share of the partitions: takes items in order and hands their effects over after each batch.
+///
+/// The queue is bounded by whoever fills it: `queuedBytes` tells how full it is, and the engine refuses requests beyond its
+/// bound, so that a client keeps what was not accepted.
+final class Worker: Sendable {
+    /// The stack that Lua's parser and the pattern matcher were measured with.
+    private static let stackBytes = 16 << 20
+    /// The longest sleep: deadlines of traces are looked at so often at least.
+    private static let tick: TimeInterval = 0.25
+
+    private let inbox = Inbox()
+    private let committed = CommittedTicket()
+
+    /// Starts the thread. `makeCore` is called on it once: what it makes never leaves the thread.
+    init(
+        name: String,
+        sink: any EffectsSink,
+        clock: any PipelineClock,
+        makeCore: @escaping @Sendable () -> WorkerCore
+    ) {
+        let (inbox, committed) = (inbox, committed)
+        let thread = Thread {
+            let core = makeCore()
+            var ticket: UInt64 = 0
+            while let items = inbox.next(within: Self.delay(core, clock)) {
+                for item in items { core.handle(item, now: clock.now()) }
+                core.advance(now: clock.now())
+                ticket += 1
+                let effects = core.take(ticket: ticket)
+                let done = core.takeBarriers()
+                if effects.isEmpty {
+                    for barrier in done { barrier() }
+                } else {
+                    let current = ticket
+                    sink.commit(effects) {
+                        committed.reach(current)
+                        for barrier in done { barrier() }
+                    }
+                }
+                core.forget(committed: committed.value)
+            }
+            core.close()
+            inbox.threadHasEnded()
+        }
+        thread.name = name
+        thread.stackSize = Self.stackBytes
+        thread.start()
+    }
+
+    /// How many bytes wait.
+    var queuedBytes: Int { inbox.bytes }
+
+    /// Adds an item; after `stop` it is refused and false is returned.
+    @discardableResult
+    func enqueue(_ item: WorkItem) -> Bool { inbox.append(item) }
+
+    /// Lets the thread finish what is queued and end; waits for it, but no longer than `limit` seconds.
+    func stop(limit: TimeInterval) -> Bool { inbox.close(limit: limit) }
+
+    private static func delay(_ core: WorkerCore, _ clock: any PipelineClock) -> TimeInterval {
+        guard let due = core.nextDeadline else { return tick }
+        let seconds = Double(due.unixNano &- clock.now().unixNano) / 1_000_000_000
+        return min(max(seconds, 0), tick)
+    }
+}
+
+/// The receive clock; a test gives its own.
+package protocol PipelineClock: Sendable {
+    /// Now.
+    func now() -> Timestamp
+}
+
+/// The wall clock of the machine.
+package struct SystemClock: PipelineClock {
+    /// The wall clock.
+    package init() {}
+
+    /// Now.
+    package func now() -> Timestamp {
+        var time = timespec()
+        clock_gettime(CLOCK_REALTIME, &time)
+        return Timestamp(unixNano: Int64(time.tv_sec) * 1_000_000_000 + Int64(time.tv_nsec))
+    }
+}
+
+/// A worker's queue: filled from anywhere, emptied as a whole by its thread.
+private final class Inbox: @unchecked Sendable {
+    // Unchecked: every property is read and written under `condition` only.
+    private let condition = NSCondition()
+    private var items: [WorkItem] = []
+    private var queued = 0
+    private var isClosed = false
+    private var hasEnded = false
+
+    var bytes: Int {
+        condition.withLock { queued }
+    }
+
+    func append(_ item: WorkItem) -> Bool {
+        condition.withLock {
+            guard !isClosed else { return false }
+            items.append(item)
+            queued += item.bytes
+            condition.signal()
+            return true
+        }
+    }
+
+    /// Everything queued, after at most `delay` seconds; nil when closed and empty.
+    func next(within delay: TimeInterval) -> [WorkItem]? {
+        condition.withLock {
+            if items.isEmpty, !isClosed, delay > 0 {
+                condition.wait(until: Date(timeIntervalSinceNow: delay))
+            }
+            if items.isEmpty, isClosed { return nil }
+            defer {
+                items = []
+                queued = 0
+            }
+            return items
+        }
+    }
+
+    func close(limit: TimeInterval) -> Bool {
+        condition.withLock {
+            isClosed = true
+            condition.broadcast()
+            let end = Date(timeIntervalSinceNow: limit)
+            while !hasEnded, condition.wait(until: end) {}
+            return hasEnded
+        }
+    }
+
+    func threadHasEnded() {
+        condition.withLock {
+            hasEnded = true
+            condition.broadcast()
+        }
+    }
+}
+
+/// The number of the last hand-over that is durable.
+private final class CommittedTicket: Sendable {
+    private let state = LockedValue<UInt64>(0)
+
+    var value: UInt64 { state.value }
+
+    func reach(_ ticket: UInt64) { state.update { $0 = max($0, ticket) } }
+}

@@ -1,0 +1,178 @@
+import CNightjarSignals
+import NightjarBus
+import NightjarExtraction
+import NightjarPlugins
+import NightjarSignals
+
+/// What a worker does with one item: settle, extract, run rules, and collect the effects. Belongs to the worker's thread.
+final class WorkerCore {
+    private struct Waiting {
+        let annotation: Annotation
+        let due: Timestamp
+    }
+
+    private let assembler: TraceAssembler
+    private let extractor: CatalogueExtractor
+    private let collector: EffectsCollector
+    private let rules: any RuleRunner
+    private let idleTimeout: Duration
+    /// Held here because the assembler does not hold it.
+    private let source: (any TraceSource)?
+    /// Annotations whose trace is not known yet, by trace; each leaves when the trace comes or its time is up.
+    private var waiting: [TraceID: [Waiting]] = [:]
+    private var nextWaitingDue: Timestamp?
+    private var actions: [TraceAssembler.Action] = []
+    private var barriers: [@Sendable () -> Void] = []
+    private var now = Timestamp(unixNano: 0)
+
+    init(
+        assembler: TraceAssembler,
+        aggregator: MetricAggregator,
+        catalogue: Catalogue,
+        rules: any RuleRunner,
+        idleTimeout: Duration,
+        source: (any TraceSource)?
+    ) {
+        self.assembler = assembler
+        extractor = CatalogueExtractor(catalogue, aggregator: aggregator)
+        collector = EffectsCollector(aggregator, extractor)
+        self.rules = rules
+        self.idleTimeout = idleTimeout
+        self.source = source
+    }
+
+    /// When something is due next.
+    var nextDeadline: Timestamp? {
+        [assembler.nextDeadline, nextWaitingDue].compactMap(\.self).min()
+    }
+
+    func handle(_ item: WorkItem, now: Timestamp) {
+        self.now = now
+        rules.refresh()
+        switch item {
+        case .spans(let slab, let known): take(slab, known)
+        case .annotation(let annotation, let isKnown, let receivedAt):
+            take(annotation, isKnown: isKnown, receivedAt: receivedAt)
+        case .restore(let id): assembler.restore(id)
+        case .wake: break
+        case .barrier(let done): barriers.append(done)
+        case .finish(let done):
+            assembler.finishAll(into: &actions)
+            perform()
+            barriers.append(done)
+        }
+    }
+
+    func advance(now: Timestamp) {
+        self.now = now
+        rules.refresh()
+        assembler.advance(to: now, into: &actions)
+        perform()
+        if let due = nextWaitingDue, due <= now { expireWaiting() }
+    }
+
+    /// Hands over what has come about since the last call.
+    func take(ticket: UInt64) -> Effects {
+        collector.take(ticket: ticket)
+    }
+
+    func takeBarriers() -> [@Sendable () -> Void] {
+        defer { barriers = [] }
+        return barriers
+    }
+
+    func forget(committed: UInt64) { assembler.forget(committed: committed) }
+
+    func close() { rules.close() }
+
+    // MARK: - Spans
+
+    private func take(_ slab: Slab, _ known: Set<TraceID>) {
+        collector.aggregator.count(\.spansReceived, by: Double(slab.count), at: slab.receivedAt)
+        assembler.process(slab, known: known, into: &actions)
+        for trace in assembler.touched {
+            collector.changed(trace)
+            settleWaiting(trace)
+        }
+        perform()
+        if slab.sequence > 0 { collector.progress(slab) }
+    }
+
+    private func perform() {
+        for action in actions {
+            switch action {
+            case .settled(let trace, let place, let started, let ended):
+                settled(trace, place, started: started, ended: ended)
+            case .lateChange(let trace):
+                collector.aggregator.count(\.lateChanges, at: now)
+                collector.changed(trace)
+            case .settledEarly(let trace, let count):
+                collector.aggregator.count(\.settledEarly, by: Double(count), at: now)
+                collector.changed(trace)
+            case .ended(let trace): ended(trace)
+            }
+        }
+        actions.removeAll(keepingCapacity: true)
+    }
+
+    private func settled(_ trace: TraceState, _ place: Int, started: Bool, ended: Bool) {
+        collector.changed(trace)
+        guard let span = trace.reference(place) else { return }
+        extractor.spanSettled(
+            span.row.pointee,
+            started: started,
+            ended: ended,
+            receivedAt: span.slab.receivedAt
+        )
+        guard ended, rules.wantsSpans else { return }
+        collector.target(trace, place)
+        rules.spanEnded(span, in: trace, now: now, into: collector)
+    }
+
+    private func ended(_ trace: TraceState) {
+        if rules.wantsTraces {
+            assembler.load(trace)
+            collector.target(trace, nil)
+            rules.traceEnded(trace.view(), now: now, into: collector)
+        }
+        collector.changed(trace)
+        assembler.release(trace)
+    }
+
+    // MARK: - Annotations
+
+    private func take(_ annotation: Annotation, isKnown: Bool, receivedAt: Timestamp) {
+        guard let id = annotation.traceID else { return collector.count(annotation, entityType: nil) }
+        if let trace = assembler.trace(id, recalling: isKnown) {
+            collector.count(annotation, entityType: trace.entityType(of: annotation.spanID))
+        } else {
+            let due = receivedAt.advanced(by: idleTimeout)
+            waiting[id, default: []].append(Waiting(annotation: annotation, due: due))
+            nextWaitingDue = min(nextWaitingDue ?? due, due)
+        }
+    }
+
+    /// Counts what waited for a trace that has come.
+    private func settleWaiting(_ trace: TraceState) {
+        guard !waiting.isEmpty, let annotations = waiting.removeValue(forKey: trace.id) else { return }
+        for waiting in annotations {
+            collector.count(
+                waiting.annotation,
+                entityType: trace.entityType(of: waiting.annotation.spanID)
+            )
+        }
+    }
+
+    private func expireWaiting() {
+        var next: Timestamp?
+        for (id, annotations) in waiting {
+            let rest = annotations.filter { $0.due > now }
+            for expired in annotations where expired.due <= now {
+                collector.count(expired.annotation, entityType: nil)
+            }
+            waiting[id] = rest.isEmpty ? nil : rest
+            for due in rest.map(\.due) { next = min(next ?? due, due) }
+        }
+        nextWaitingDue = next
+    }
+}
