@@ -88,12 +88,13 @@ package final class TraceAssembler {
             last = trace
             take(trace, slab, index, into: &actions)
         }
-        for trace in touched {
-            finish(trace, slab, into: &actions)
-            let partition = Partition.of(trace.id)
-            processed[partition] = max(processed[partition], slab.sequence)
-        }
+        for trace in touched { finish(trace, slab, into: &actions) }
         shed(into: &actions)
+    }
+
+    /// Notes that a partition has been processed up to a journal position.
+    package func reached(_ sequence: Int64, partition: Int) {
+        processed[partition] = max(processed[partition], sequence)
     }
 
     /// Does what is due at `now`.

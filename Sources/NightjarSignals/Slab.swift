@@ -14,8 +14,6 @@ package final class Slab: @unchecked Sendable {
     package private(set) var raw = nj_slab()
     /// When the request that brought the spans was received.
     package var receivedAt: Timestamp
-    /// The position of the slab's request in the journal; 0 where nothing is stored.
-    package var sequence: Int64 = 0
 
     /// How many open traces hold on to the slab; kept by its owner.
     package var holders = 0

@@ -26,12 +26,9 @@ final class EffectsCollector: EmissionReceiver {
         changedTraces.append(trace)
     }
 
-    /// Notes that a slab has been processed.
-    func progress(_ slab: Slab) {
-        for index in 0..<slab.count {
-            let partition = Partition.of(slab.spans[index].traceID)
-            effects.progress[partition] = max(effects.progress[partition] ?? 0, slab.sequence)
-        }
+    /// Notes that a partition has been processed up to a journal position.
+    func progress(_ sequence: Int64, partition: Int) {
+        effects.progress[partition] = max(effects.progress[partition] ?? 0, sequence)
     }
 
     func count(_ annotation: Annotation, entityType: String?) {

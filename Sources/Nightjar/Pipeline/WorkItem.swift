@@ -37,8 +37,9 @@ enum Annotation: Sendable {
 
 /// One thing for a worker to do.
 enum WorkItem: Sendable {
-    /// Spans to take in; `known` names the traces of which the store had spans before.
-    case spans(Slab, known: Set<TraceID>)
+    /// The spans of one request to take in. `known` names the traces of which the store had spans before; `sequence` is the
+    /// position of the request's last chunk in the journal, 0 where nothing is stored.
+    case spans([Slab], known: Set<TraceID>, sequence: Int64)
     /// A stored annotation to be counted; `isKnown`: the store has its trace.
     case annotation(Annotation, isKnown: Bool, receivedAt: Timestamp)
     /// A trace that was open when the process stopped.
@@ -53,7 +54,7 @@ enum WorkItem: Sendable {
     /// What the item holds in memory, for the bound of the queue.
     var bytes: Int {
         switch self {
-        case .spans(let slab, _): slab.retainedBytes
+        case .spans(let slabs, _, _): slabs.reduce(0) { $0 + $1.retainedBytes }
         case .annotation: 512
         case .restore, .wake, .barrier, .finish: 64
         }

@@ -50,7 +50,9 @@ final class WorkerCore {
         self.now = now
         rules.refresh()
         switch item {
-        case .spans(let slab, let known): take(slab, known)
+        case .spans(let slabs, let known, let sequence):
+            for slab in slabs { take(slab, known) }
+            if sequence > 0 { noteProgress(slabs, sequence) }
         case .annotation(let annotation, let isKnown, let receivedAt):
             take(annotation, isKnown: isKnown, receivedAt: receivedAt)
         case .restore(let id): assembler.restore(id)
@@ -95,7 +97,16 @@ final class WorkerCore {
             settleWaiting(trace)
         }
         perform()
-        if slab.sequence > 0 { collector.progress(slab) }
+    }
+
+    private func noteProgress(_ slabs: [Slab], _ sequence: Int64) {
+        for slab in slabs {
+            for span in slab.spans {
+                let partition = Partition.of(span.traceID)
+                assembler.reached(sequence, partition: partition)
+                collector.progress(sequence, partition: partition)
+            }
+        }
     }
 
     private func perform() {
