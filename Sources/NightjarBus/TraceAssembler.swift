@@ -110,7 +110,7 @@ package final class TraceAssembler {
     package func finishAll(into actions: inout [Action]) {
         for trace in traces.values.sorted(by: { $0.record.firstReceived < $1.record.firstReceived }) {
             settleRest(trace, before: Timestamp(unixNano: .max), into: &actions)
-            if trace.record.isOpen { end(trace, into: &actions) }
+            if !trace.hasEnded { end(trace, into: &actions) }
         }
     }
 
@@ -138,7 +138,7 @@ package final class TraceAssembler {
     package func forget(committed ticket: UInt64) {
         while remembered.count - rememberedStart > configuration.rememberedTraces {
             let id = remembered[rememberedStart]
-            if let trace = traces[id], !trace.record.isOpen, trace.unsettled == 0 {
+            if let trace = traces[id], trace.hasEnded, trace.unsettled == 0 {
                 guard trace.ticket <= ticket else { return }
                 traces[id] = nil
             }
@@ -240,10 +240,9 @@ package final class TraceAssembler {
             trace.settleTree(from: place, into: &settled)
         }
         trace.record.lastReceived = max(trace.record.lastReceived, slab.receivedAt)
-        trace.endedByTimeout = false
         emit(trace, settled, into: &actions)
-        if !trace.record.isOpen, trace.reopened < configuration.reopenLimit {
-            trace.record.isOpen = true
+        if trace.hasEnded, trace.reopened < configuration.reopenLimit {
+            trace.hasEnded = false
             trace.reopened += 1
         }
         trace.isChanged = true
@@ -286,14 +285,12 @@ package final class TraceAssembler {
         var due: Timestamp?
         func consider(_ instant: Timestamp) { due = due.map { min($0, instant) } ?? instant }
         let idle = trace.record.lastReceived
-        if trace.record.isOpen {
+        if !trace.hasEnded {
             let age = trace.record.firstReceived.advanced(by: configuration.maxAge)
             consider(max(age, idle.advanced(by: configuration.idlePeriod)))
-            if isComplete(trace) {
-                consider(idle.advanced(by: configuration.idlePeriod))
-            } else if !trace.endedByTimeout {
-                consider(idle.advanced(by: configuration.idleTimeout))
-            }
+            consider(
+                idle.advanced(by: isComplete(trace) ? configuration.idlePeriod : configuration.idleTimeout)
+            )
         }
         if let oldest = trace.oldestWaiting { consider(oldest.advanced(by: configuration.parentWait)) }
         return due
@@ -305,13 +302,11 @@ package final class TraceAssembler {
         let record = trace.record
         let idle = record.lastReceived.advanced(by: configuration.idlePeriod)
         let isOld = now >= max(record.firstReceived.advanced(by: configuration.maxAge), idle)
-        if record.isOpen, isOld || (isComplete(trace) && now >= idle) {
+        if !trace.hasEnded, isOld || (isComplete(trace) && now >= idle) {
             settleRest(trace, before: Timestamp(unixNano: .max), into: &actions)
             end(trace, into: &actions)
-        } else if record.isOpen, !trace.endedByTimeout, !isComplete(trace),
-            now >= record.lastReceived.advanced(by: configuration.idleTimeout)
-        {
-            trace.endedByTimeout = true
+        } else if !trace.hasEnded, now >= record.lastReceived.advanced(by: configuration.idleTimeout) {
+            // Settles nothing: the missing parent may still run.
             end(trace, into: &actions)
         }
         settleRest(trace, before: now.advanced(by: .zero - configuration.parentWait), into: &actions)
@@ -319,7 +314,7 @@ package final class TraceAssembler {
     }
 
     private func end(_ trace: TraceState, into actions: inout [Action]) {
-        trace.record.isOpen = false
+        trace.hasEnded = true
         trace.record.revision += 1
         trace.isChanged = true
         actions.append(.ended(trace))
@@ -404,6 +399,7 @@ package final class TraceAssembler {
             }
         }
         trace.record = recalled.record
+        trace.hasEnded = !recalled.record.isOpen
         trace.markCounted(except: Set(recalled.record.pending.map(\.value)))
         waitingSpans += trace.unsettled
         trace.isChanged = false

@@ -27,6 +27,7 @@ extension TraceState {
     /// The record as it is to be stored now.
     package func currentRecord() -> TraceRecord {
         record.pending = unsettled == 0 ? [] : entries.filter { !$0.isSettled }.map { SpanID(value: $0.id) }
+        record.isOpen = !hasEnded || unsettled > 0
         isChanged = false
         return record
     }
@@ -49,4 +50,24 @@ extension TraceState {
         }
         return nil
     }
+}
+
+extension TraceState {
+    /// A whole trace at rest, every fact settled with what is there: for reading a stored trace.
+    package static func settled(_ id: TraceID, slabs: [Slab]) -> TraceState {
+        let first = slabs.first?.receivedAt ?? Timestamp(unixNano: 0)
+        let trace = TraceState(id: id, receivedAt: first)
+        for slab in slabs {
+            for index in 0..<slab.count where slab.spans[index].traceID == id {
+                _ = trace.take(slab, index)
+            }
+        }
+        var settled: [Int] = []
+        for place in trace.entries.indices { trace.settleTree(from: place, into: &settled) }
+        trace.settleRest(receivedBefore: Timestamp(unixNano: .max), into: &settled)
+        return trace
+    }
+
+    /// The spans with their inherited facts, in the order of arrival; those whose payload was let go are left out.
+    package var references: [SpanReference] { entries.indices.compactMap(reference) }
 }

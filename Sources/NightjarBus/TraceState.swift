@@ -50,8 +50,8 @@ package final class TraceState {
     var hasRoot = false
     var hasRootEnded = false
     var reopened = 0
-    /// Whether an end by rule (b) has fired since the last span.
-    var endedByTimeout = false
+    /// Whether its end has fired since the last span.
+    var hasEnded = false
     /// No span before this place waits.
     var firstWaiting = 0
     /// The number of the slab that touched the trace last.

@@ -1,0 +1,168 @@
+import Logging
+import NightjarBus
+import NightjarExtraction
+import NightjarOTLP
+import NightjarPlugins
+import NightjarSignals
+import NightjarStore
+
+/// Everything that a worker's core is made from; the making happens on the worker's own thread.
+struct CoreBlueprint: Sendable {
+    let configuration: EngineConfiguration
+    let registry: MetricRegistry
+    let table: SeriesTable
+    let report: CardinalityReport
+    let catalogue: Catalogue
+    let store: SQLiteStore?
+    let plugins: PluginHost?
+    let progress: [Int: Int64]
+    let logger: Logger
+
+    func makeCore(worker: Int) -> WorkerCore {
+        let source = store.map { JournalTraceSource(store: $0, logger: logger) }
+        let assembler = TraceAssembler(
+            configuration.trace,
+            source: source,
+            progress: (0..<Partition.count).map { progress[$0] ?? 0 }
+        )
+        let rules: any RuleRunner = plugins.map { PluginRules($0, worker: worker) } ?? NoRules()
+        return WorkerCore(
+            assembler: assembler,
+            aggregator: makeAggregator(),
+            catalogue: catalogue,
+            rules: rules,
+            idleTimeout: configuration.trace.idleTimeout,
+            source: source
+        )
+    }
+
+    private func makeAggregator() -> MetricAggregator {
+        do throws(MetricError) {
+            return try MetricAggregator(
+                registry: registry,
+                table: table,
+                configuration: configuration.cardinality,
+                report: report
+            )
+        } catch {
+            // The host's own metrics were declared by the engine before any plugin could take their names.
+            preconditionFailure("the host's own metrics cannot be declared: \(error)")
+        }
+    }
+}
+
+/// Reads traces back from the journal for a worker.
+final class JournalTraceSource: TraceSource {
+    private let store: SQLiteStore
+    private let logger: Logger
+
+    init(store: SQLiteStore, logger: Logger) {
+        self.store = store
+        self.logger = logger
+    }
+
+    func recall(_ trace: TraceID, before sequence: Int64) -> RecalledTrace? {
+        do {
+            guard let record = try store.trace(trace) else { return nil }
+            let chunks = try store.chunks(of: trace).filter { $0.sequence < sequence }
+            return RecalledTrace(record: record, slabs: try chunks.flatMap(decode))
+        } catch {
+            logger.error("trace \(trace) could not be read back: \(error)")
+            return nil
+        }
+    }
+
+    private func decode(_ chunk: StoredChunk) throws(OTLPError) -> [Slab] {
+        try TraceRequest.decode(
+            Payload(chunk.payload),
+            encoding: .protobuf,
+            receivedAt: chunk.receivedAt,
+            workers: 1
+        ).slabs.map(\.slab)
+    }
+}
+
+/// No rules at all.
+final class NoRules: RuleRunner {
+    let wantsSpans = false
+    let wantsTraces = false
+    func refresh() {}
+    func spanEnded(
+        _ span: SpanReference,
+        in trace: TraceState,
+        now: Timestamp,
+        into receiver: any EmissionReceiver
+    ) {}
+    func traceEnded(_ trace: TraceView, now: Timestamp, into receiver: any EmissionReceiver) {}
+    func close() {}
+}
+
+/// Effects on their way to the store.
+struct StoreSink: EffectsSink {
+    let store: SQLiteStore
+
+    func commit(_ effects: Effects, completion: @escaping @Sendable () -> Void) {
+        store.commit(effects, completion: completion)
+    }
+}
+
+/// Effects where nothing is stored: metrics are published at once, annotations are counted once by id.
+final class LedgerSink: EffectsSink {
+    /// So many ids are remembered; an annotation sent again after so many others counts again.
+    private static let rememberedIDs = 100_000
+
+    private struct State: Sendable {
+        var seen: Set<String> = []
+        var order: [String] = []
+    }
+
+    private let ledger: SeriesLedger
+    private let state = LockedValue(State())
+    /// What sees the effects too: a run over recorded events prints them.
+    private let observer: @Sendable (Effects) -> Void
+
+    init(ledger: SeriesLedger, observer: @escaping @Sendable (Effects) -> Void = { _ in }) {
+        self.ledger = ledger
+        self.observer = observer
+    }
+
+    func commit(_ effects: Effects, completion: @escaping @Sendable () -> Void) {
+        let counted = state.update { state in
+            effects.counts.compactMap { count in
+                let key = "\(count.kind)/\(count.id)"
+                guard state.seen.insert(key).inserted else { return count.again }
+                state.order.append(key)
+                if state.order.count > 2 * Self.rememberedIDs {
+                    for old in state.order.prefix(Self.rememberedIDs) { state.seen.remove(old) }
+                    state.order.removeFirst(Self.rememberedIDs)
+                }
+                return count.first
+            }
+        }
+        ledger.publish(ledger.stage(effects.deltas + counted))
+        observer(effects)
+        completion()
+    }
+}
+
+extension EngineError {
+    /// What a refusal of the store means for whoever sent the input.
+    init(_ error: StoreError) {
+        switch error.code {
+        case .overloaded: self.init(code: .overloaded, detail: "\(error)")
+        case .closed: self.init(code: .closed, detail: "\(error)")
+        default: self.init(code: .unavailable, detail: "\(error)")
+        }
+    }
+}
+
+extension JournalChunk {
+    init(_ chunk: TraceChunk) {
+        self.init(
+            traceID: chunk.traceID,
+            partition: chunk.partition,
+            spanCount: chunk.spanCount,
+            payload: Array(chunk.payload.bytes)
+        )
+    }
+}

@@ -1,0 +1,61 @@
+package import NightjarBus
+package import NightjarStore
+
+/// How an engine is set up.
+package struct EngineConfiguration: Sendable {
+    /// Where everything is kept; nil: nothing is stored.
+    package var store: StoreLocation? = .memory
+    /// The folder of plugins; nil: none are loaded.
+    package var pluginFolder: String?
+    /// How many workers share the partitions.
+    package var workers: Int
+    /// When traces end.
+    package var trace = TraceConfiguration()
+    /// How labels are bounded.
+    package var cardinality = CardinalityConfiguration()
+    /// What is put before the names of the built-in metrics.
+    package var metricsPrefix = ""
+    /// Built-in metrics to leave out.
+    package var disabledMetrics: Set<String> = []
+    /// What may wait for the workers, in bytes; beyond it requests are refused.
+    package var queueBytes = 64 << 20
+
+    /// The defaults for a machine of so many cores: one is left to decoding and writing.
+    package init(cores: Int) {
+        workers = max(1, cores - 1)
+    }
+}
+
+/// Why the engine did not take or do something.
+package struct EngineError: Error, Sendable, CustomStringConvertible {
+    /// The kinds of refusal; each may be a label.
+    package enum Code: String, Sendable {
+        /// The input is not what it should be.
+        case malformed
+        /// The input exceeds a limit.
+        case tooLarge = "too_large"
+        /// Too much waits; the same input may be sent again later.
+        case overloaded
+        /// The store cannot write now; the same input may be sent again later.
+        case unavailable
+        /// The engine is shutting down.
+        case closed
+    }
+
+    /// What kind it is.
+    package let code: Code
+    /// What to do about it; not fit for a label.
+    package let detail: String
+
+    /// An error.
+    package init(code: Code, detail: String) {
+        self.code = code
+        self.detail = detail
+    }
+
+    /// Whether the same input may be taken later.
+    package var isRetryable: Bool { code == .overloaded || code == .unavailable || code == .closed }
+
+    /// One line a person can act on.
+    package var description: String { detail }
+}
