@@ -1,0 +1,84 @@
+import HTTPTypes
+import Hummingbird
+package import Logging
+import NIOCore
+import Nightjar
+package import ServiceLifecycle
+
+/// The server: an engine behind one HTTP listener.
+package struct HTTPInterface: Service {
+    private let configuration: ServerConfiguration
+    private let logger: Logger
+    private let onRunning: @Sendable (String) -> Void
+
+    /// A server that is not started. `onRunning` gets the address that it listens on, once it does.
+    package init(
+        _ configuration: ServerConfiguration, logger: Logger, onRunning: @escaping @Sendable (String) -> Void
+    ) {
+        self.configuration = configuration
+        self.logger = logger
+        self.onRunning = onRunning
+    }
+
+    /// Opens the store, loads the plugins, listens, and returns when the task is cancelled or the process is told to stop:
+    /// then it takes nothing more, finishes what it took and stores it.
+    /// - Throws: When the store cannot be opened or the address cannot be bound.
+    package func run() async throws {
+        let engine = try Engine(configuration.engine, logger: logger)
+        let application = Application(
+            router: router(engine),
+            configuration: ApplicationConfiguration(
+                address: .hostname(configuration.host, port: configuration.port), serverName: "nightjar"),
+            onServerRunning: { channel in onRunning(address(of: channel)) },
+            logger: quiet(logger))
+        do {
+            try await application.run()
+        } catch {
+            await engine.shutdown()
+            throw error
+        }
+        await engine.shutdown()
+    }
+
+    private func router(_ engine: Engine) -> Router<BasicRequestContext> {
+        let router = Router(context: BasicRequestContext.self)
+        router.add(middleware: ProblemMiddleware())
+        TraceRoutes(engine: engine, bodyBytes: configuration.bodyBytes).add(to: router)
+        AnnotationRoutes(engine: engine, bodyBytes: configuration.bodyBytes).add(to: router)
+        StatusRoutes(engine: engine).add(to: router)
+        return router
+    }
+
+    private func address(of channel: any Channel) -> String {
+        let host = configuration.host.contains(":") ? "[\(configuration.host)]" : configuration.host
+        return "http://\(host):\(channel.localAddress?.port ?? configuration.port)"
+    }
+
+    /// The framework's own lines are for whoever debugs it.
+    private func quiet(_ logger: Logger) -> Logger {
+        var quiet = logger
+        quiet.logLevel = max(logger.logLevel, .warning)
+        return quiet
+    }
+}
+
+/// Turns what routes throw into problem answers, and answers what no route takes.
+private struct ProblemMiddleware: RouterMiddleware {
+    func handle(
+        _ request: Request, context: BasicRequestContext,
+        next: (Request, BasicRequestContext) async throws -> Response
+    ) async throws -> Response {
+        do {
+            return try await next(request, context)
+        } catch let problem as Problem {
+            return try problem.response(from: request, context: context)
+        } catch let error as HTTPError {
+            let detail = error.body ?? "\(request.method) \(request.uri.path): \(error.status.reasonPhrase)"
+            return try Problem(error.status, detail).response(from: request, context: context)
+        } catch {
+            context.logger.error("\(request.method) \(request.uri.path) failed: \(error)")
+            return try Problem(.internalServerError, "the request failed: \(error)")
+                .response(from: request, context: context)
+        }
+    }
+}
