@@ -87,6 +87,17 @@ package final class Slab: @unchecked Sendable {
         return raw.attribute_count - 1
     }
 
+    /// Appends attribute rows together and returns the index of the first.
+    package func append(_ attributes: UnsafeBufferPointer<nj_attribute>) -> UInt32 {
+        while Int(raw.attribute_count) + attributes.count > attributeCapacity { growAttributes() }
+        let first = raw.attribute_count
+        if let start = attributes.baseAddress {
+            (raw.attributes + Int(first)).update(from: start, count: attributes.count)
+        }
+        raw.attribute_count += UInt32(attributes.count)
+        return first
+    }
+
     /// Takes back the attribute rows from `count` on, for a span that turned out to be unfit.
     package func truncateAttributes(to count: UInt32) {
         raw.attribute_count = min(count, raw.attribute_count)

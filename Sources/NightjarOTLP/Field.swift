@@ -1,0 +1,52 @@
+/// What an attribute of a known key says. The keys of each, by precedence, are in ``AttributeKeys``.
+enum Field: UInt8, CaseIterable {
+    // Which convention a span follows: `otlp-mapping.md` section 1, first table.
+    case mastraType, openInferenceKind, langfuseType, langsmithKind, mlflowType, traceloopKind, claudeType
+    case vercelOperation, operation, mcpMethod, llmRequestType, logfireType
+    case requestModel, system
+
+    // Values with a list of precedence: section 1, second table.
+    case provider, model, responseModel
+    case inputTokens, outputTokens, cacheReadTokens, cacheWriteTokens, reasoningTokens
+    case agent, tool, workflow, session, user, environment
+    case errorType, errorMessage, finishReason, cost
+    case secondsToFirstToken, millisecondsToFirstToken, firstTokenInstant
+
+    // Values that hold in one convention only.
+    case agentID, graphNode, entityName, functionID, vercelTool, workflowID
+    case pydanticAgent, pydanticModel
+    case bareModel, bareTool, bareInputTokens, bareOutputTokens, bareCacheReadTokens, bareCacheWriteTokens
+    case success, bareError, toolStatus, langfuseLevel, stopReason
+    case langChainAgent, langGraphNode
+
+    // Values that are JSON text.
+    case langfuseUsage, langfuseCost, mlflowUsage, langsmithUsage, metadata
+
+    /// The form of value that a field takes; anything else is as good as absent.
+    enum Form {
+        /// Text of at least one byte.
+        case text
+        /// Text of at least one byte, a number or a truth value.
+        case scalar
+        /// A finite number of at least 0, or text that is one.
+        case number
+        /// Text or a list.
+        case list
+        /// Text that names a provider: no framework.
+        case provider
+    }
+
+    /// The form of value that the field takes.
+    var form: Form {
+        switch self {
+        case .inputTokens, .outputTokens, .cacheReadTokens, .cacheWriteTokens, .reasoningTokens, .cost,
+            .secondsToFirstToken, .millisecondsToFirstToken, .bareInputTokens, .bareOutputTokens,
+            .bareCacheReadTokens, .bareCacheWriteTokens:
+            .number
+        case .provider: .provider
+        case .finishReason: .list
+        case .session, .user, .success, .bareError, .workflowID: .scalar
+        default: .text
+        }
+    }
+}

@@ -1,0 +1,177 @@
+import CNightjarSignals
+import NightjarSignals
+
+/// Reads one span after the other into the same memory: its row, its attributes, what its status and events say.
+struct SpanScratch {
+    private(set) var outcome = SpanOutcome()
+    private(set) var attributeCount = 0
+    private(set) var facts: SpanFacts
+    var row = nj_span.blank
+
+    private let memory: UnsafeMutablePointer<nj_attribute>
+    private let capacity: Int
+    private var idsAreValid = true
+    private let blank = nj_span.blank
+
+    init(capacity: Int) {
+        self.capacity = capacity
+        memory = .allocate(capacity: max(capacity, 1))
+        facts = SpanFacts(memory)
+    }
+
+    func deallocate() {
+        facts.deallocate()
+        memory.deallocate()
+    }
+
+    /// The attributes of the span, as many as there is room for.
+    var attributes: UnsafeBufferPointer<nj_attribute> {
+        UnsafeBufferPointer(start: memory, count: min(attributeCount, capacity))
+    }
+
+    /// Whether trace and span id are there and no id is longer than it may be.
+    var hasValidIDs: Bool { idsAreValid && row.id != 0 && row.traceID.isValid }
+
+    /// Reads a Span message.
+    mutating func read(_ message: WireReader) throws(WireError) {
+        var reader = message
+        row = blank
+        outcome = SpanOutcome()
+        attributeCount = 0
+        idsAreValid = true
+        facts.clear()
+        while !reader.isAtEnd {
+            let tag = try reader.tag()
+            switch tag {
+            case SpanTag.attribute: try readAttribute(try reader.message())
+            case SpanTag.traceID: readTraceID(try reader.bytes())
+            case SpanTag.spanID: row.id = identifier(try reader.bytes(), 8).low
+            case SpanTag.parentID: row.parent_id = identifier(try reader.bytes(), 8).low
+            case SpanTag.name: row.name = try reader.bytes()
+            case SpanTag.kind:
+                let kind = try reader.varint()
+                row.kind = (1...5).contains(kind) ? UInt8(kind) : SpanKind.internal.rawValue
+            case SpanTag.start: row.start_nano = try reader.fixed64()
+            case SpanTag.end: row.end_nano = try reader.fixed64()
+            case SpanTag.event: try outcome.noteEvent(try reader.message())
+            case SpanTag.link: try outcome.validateLink(try reader.message())
+            case SpanTag.status: try outcome.readStatus(try reader.message())
+            default: try reader.skip(tag)
+            }
+        }
+        if !row.name.isPresent { row.name = nj_text("") }
+    }
+
+    @inline(__always)
+    private mutating func readAttribute(_ message: WireReader) throws(WireError) {
+        var reader = message
+        var attribute = try reader.attribute()
+        attributeCount += 1
+        guard attributeCount <= capacity else { return }
+        attribute.key = nj_symbol_intern(attribute.key_bytes, Int(attribute.key_length))
+        (memory + (attributeCount - 1)).initialize(to: attribute)
+        facts.note(attribute.key, at: attributeCount - 1)
+    }
+
+    private mutating func readTraceID(_ bytes: nj_text) {
+        (row.trace_high, row.trace_low) = identifier(bytes, 16)
+    }
+
+    /// A big-endian id of at most `limit` bytes; a shorter one is padded with zeros in front.
+    private mutating func identifier(_ bytes: nj_text, _ limit: Int) -> (high: UInt64, low: UInt64) {
+        guard Int(bytes.length) <= limit else {
+            idsAreValid = false
+            return (0, 0)
+        }
+        var high: UInt64 = 0
+        var low: UInt64 = 0
+        for byte in bytes.buffer {
+            high = high << 8 | low >> 56
+            low = low << 8 | UInt64(byte)
+        }
+        return (high, low)
+    }
+}
+
+/// The fields of a Span message and of the messages in it.
+enum SpanTag {
+    static let traceID = tag(1, .bytes)
+    static let spanID = tag(2, .bytes)
+    static let parentID = tag(4, .bytes)
+    static let name = tag(5, .bytes)
+    static let kind = tag(6, .varint)
+    static let start = tag(7, .fixed64)
+    static let end = tag(8, .fixed64)
+    static let attribute = tag(9, .bytes)
+    static let event = tag(11, .bytes)
+    static let link = tag(13, .bytes)
+    static let status = tag(15, .bytes)
+    static let statusMessage = tag(2, .bytes)
+    static let statusCode = tag(3, .varint)
+    static let eventTime = tag(1, .fixed64)
+    static let eventName = tag(2, .bytes)
+    static let eventAttribute = tag(3, .bytes)
+    static let linkTraceID = tag(1, .bytes)
+    static let linkSpanID = tag(2, .bytes)
+    static let linkAttribute = tag(4, .bytes)
+}
+
+extension SpanOutcome {
+    /// Reads a Status message.
+    mutating func readStatus(_ message: WireReader) throws(WireError) {
+        var reader = message
+        while !reader.isAtEnd {
+            let tag = try reader.tag()
+            switch tag {
+            case SpanTag.statusMessage: self.message = try reader.bytes()
+            case SpanTag.statusCode: code = try reader.varint()
+            default: try reader.skip(tag)
+            }
+        }
+    }
+
+    /// Checks an Event message, so that reading it later cannot fail, and takes what it says of errors and first chunks.
+    mutating func noteEvent(_ message: WireReader) throws(WireError) {
+        var reader = message
+        var time: UInt64 = 0
+        var name = nj_text.absent
+        var type = nj_text.absent
+        var text = nj_text.absent
+        while !reader.isAtEnd {
+            let tag = try reader.tag()
+            switch tag {
+            case SpanTag.eventTime: time = try reader.fixed64()
+            case SpanTag.eventName: name = try reader.bytes()
+            case SpanTag.eventAttribute:
+                var content = try reader.message()
+                let attribute = try content.attribute()
+                guard attribute.text.hasBytes else { continue }
+                if attribute.keyText.equals("exception.type") { type = attribute.text }
+                if attribute.keyText.equals("exception.message") { text = attribute.text }
+            default: try reader.skip(tag)
+            }
+        }
+        if name.equals("exception") {
+            hasException = true
+            exceptionType = type
+            exceptionMessage = text
+        } else if name.equals("gen_ai.content.completion.chunk"), firstChunkNano == 0 || time < firstChunkNano
+        {
+            firstChunkNano = time
+        }
+    }
+
+    /// Checks a Link message, so that reading it later cannot fail.
+    func validateLink(_ message: WireReader) throws(WireError) {
+        var reader = message
+        while !reader.isAtEnd {
+            let tag = try reader.tag()
+            if tag == SpanTag.linkAttribute {
+                var content = try reader.message()
+                _ = try content.attribute()
+            } else {
+                try reader.skip(tag)
+            }
+        }
+    }
+}

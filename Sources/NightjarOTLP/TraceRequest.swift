@@ -1,0 +1,129 @@
+import CNightjarSignals
+package import NightjarSignals
+
+/// The spans of one OTLP request, or of a stored part of one, decoded into slabs.
+package struct TraceRequest: Sendable {
+    /// How a body is written.
+    package enum Encoding: Sendable {
+        /// Protobuf, as OTLP and the store have it.
+        case protobuf
+        /// OTLP's JSON: ids in hex, otherwise protobuf's JSON mapping.
+        case json
+    }
+
+    /// Bounds on one span; what exceeds them is rejected alone.
+    package struct Limits: Sendable {
+        /// The most bytes a span may take.
+        package var spanBytes = 16 << 20
+        /// The most attributes a span may have.
+        package var attributes = 1024
+
+        /// The bounds of the signals contract, section 11.
+        package init() {}
+    }
+
+    /// The spans in order, each slab with the worker it belongs to. A trace's spans are all with one worker, in the order
+    /// sent.
+    package let slabs: [(worker: Int, slab: Slab)]
+    /// How many spans were accepted and lie in the slabs.
+    package let spanCount: Int
+    /// How many spans were accepted but are not to be kept: copies that Logfire sends when a span begins.
+    package let dropped: Int
+    /// How many spans were refused; the rest of the request holds.
+    package let rejected: Int
+    /// Why spans were refused; nil where none were.
+    package let rejectedMessage: String?
+
+    let payload: Payload
+
+    /// Decodes a body; nothing of it is taken where this throws. An empty body is a request of no spans.
+    /// - Parameters:
+    ///   - body: The bytes, inflated; the slabs keep them alive.
+    ///   - workers: Among how many workers partitions are dealt out, at least 1.
+    package static func decode(
+        _ body: Payload,
+        encoding: Encoding,
+        receivedAt: Timestamp,
+        workers: Int,
+        limits: Limits = Limits()
+    ) throws(OTLPError) -> TraceRequest {
+        let payload =
+            switch encoding {
+            case .protobuf: body
+            case .json: Payload(try JSONTranscoder.traceRequest(body.bytes))
+            }
+        var decoder = TraceDecoder(payload, receivedAt: receivedAt, workers: max(workers, 1), limits: limits)
+        defer { decoder.deallocate() }
+        do throws(WireError) {
+            try decoder.decode(payload.bytes)
+        } catch {
+            throw OTLPError(
+                code: .malformed,
+                offset: error.offset,
+                path: decoder.path,
+                detail: error.detail.description
+            )
+        }
+        return TraceRequest(
+            slabs: decoder.slabs,
+            spanCount: decoder.spanCount,
+            dropped: decoder.dropped,
+            rejected: decoder.rejections.count,
+            rejectedMessage: decoder.rejections.message,
+            payload: payload
+        )
+    }
+
+    /// Decodes a body given as an array.
+    package static func decode(
+        _ body: [UInt8],
+        encoding: Encoding,
+        receivedAt: Timestamp,
+        workers: Int,
+        limits: Limits = Limits()
+    ) throws(OTLPError) -> TraceRequest {
+        try decode(
+            Payload(body),
+            encoding: encoding,
+            receivedAt: receivedAt,
+            workers: workers,
+            limits: limits
+        )
+    }
+}
+
+/// Why spans were refused, counted by reason.
+struct Rejections {
+    enum Reason: Int, CaseIterable {
+        case identifier
+        case spanBytes
+        case attributes
+
+        var text: String {
+            switch self {
+            case .identifier: "with a missing, malformed or all-zero trace or span id"
+            case .spanBytes: "too large"
+            case .attributes: "with too many attributes"
+            }
+        }
+    }
+
+    private var counts = [Int](repeating: 0, count: Reason.allCases.count)
+    private var first = ""
+
+    var count: Int { counts.reduce(0, +) }
+
+    /// One line with the counts and the place of the first span refused.
+    var message: String? {
+        guard count > 0 else { return nil }
+        let parts = Reason.allCases.filter { counts[$0.rawValue] > 0 }.map {
+            "\(counts[$0.rawValue]) \($0.text)"
+        }
+        return "rejected spans: \(parts.joined(separator: ", ")); the first is \(first)"
+    }
+
+    mutating func add(_ reason: Reason, at path: String) {
+        if count == 0 { first = path }
+        counts[reason.rawValue] += 1
+    }
+}
