@@ -1,0 +1,230 @@
+import NightjarBus
+import NightjarSignals
+
+/// What waits to be committed, and what to commit next; decides, but does nothing.
+struct CommitBacklog {
+    /// A batch of effects that waits.
+    struct Batch {
+        let effects: Effects
+        let completion: @Sendable () -> Void
+        let rows: Int
+    }
+
+    /// What shares a transaction.
+    struct Group {
+        var submissions: [Submission] = []
+        var batches: [Batch] = []
+        /// What the submissions weigh in the queue.
+        var bytes = 0
+    }
+
+    /// What the writer does next.
+    enum Action {
+        case commit(Group)
+        case wait(Duration)
+        case stop
+    }
+
+    private let settings: StoreSettings
+    private var submissions = Queue<(submission: Submission, rows: Int, bytes: Int)>()
+    private var batches = Queue<Batch>()
+    private var batchRows = 0
+    private var windowEnd: ContinuousClock.Instant?
+    private var failures = 0
+    /// What waits or is being committed.
+    private(set) var queuedBytes = 0
+    private(set) var submitted = 0
+    private(set) var answered = 0
+    private(set) var handedOver = 0
+    private(set) var stored = 0
+    /// Somebody waits for everything to be done: effects do not wait for companions then.
+    var isFlushing = false { didSet { if isFlushing { windowEnd = nil } } }
+    private(set) var isClosing = false
+
+    init(_ settings: StoreSettings) {
+        self.settings = settings
+    }
+
+    var queuedSubmissions: Int { submitted - answered }
+    var queuedBatches: Int { handedOver - stored }
+    var hasRoomForEffects: Bool { queuedBatches < settings.queuedEffects }
+
+    /// Queues a submission.
+    mutating func add(_ submission: Submission) throws(StoreError) {
+        guard !isClosing else { throw StoreError(code: .closed, detail: "the store is closed") }
+        let bytes = submission.weight
+        // One that is larger than the queue alone is taken by an empty queue, or it would never be.
+        guard queuedBytes == 0 || queuedBytes + bytes <= settings.queueBytes else {
+            throw StoreError(code: .overloaded, detail: "\(queuedBytes) bytes wait for the disk")
+        }
+        guard queuedBatches <= settings.queuedEffects else {
+            throw StoreError(
+                code: .overloaded,
+                detail: "\(queuedBatches) batches of effects wait for the disk"
+            )
+        }
+        submissions.append((submission, submission.rows, bytes))
+        queuedBytes += bytes
+        submitted += 1
+    }
+
+    /// Queues effects; whether they are taken, which they are until the store closes.
+    mutating func add(
+        _ effects: Effects,
+        at now: ContinuousClock.Instant,
+        _ completion: @escaping @Sendable () -> Void
+    ) -> Bool {
+        guard !isClosing else { return false }
+        if batches.isEmpty, windowEnd == nil { windowEnd = now + settings.groupWindow }
+        let batch = Batch(effects: effects, completion: completion, rows: effects.rows)
+        batches.append(batch)
+        batchRows += batch.rows
+        handedOver += 1
+        return true
+    }
+
+    /// What to do at this time.
+    mutating func next(at now: ContinuousClock.Instant) -> Action {
+        let mayTakeBatches = !batches.isEmpty && (failures == 0 || isDue(now))
+        let mustTakeBatches =
+            mayTakeBatches && (isDue(now) || isClosing || isFlushing || batchRows >= settings.groupRows)
+        guard !submissions.isEmpty || mustTakeBatches else {
+            if isClosing && batches.isEmpty { return .stop }
+            guard !batches.isEmpty, let windowEnd else { return .wait(.seconds(3600)) }
+            return .wait(windowEnd - now)
+        }
+        return .commit(take(batchesToo: mayTakeBatches))
+    }
+
+    /// Takes note of a commit; `now` starts the window of the batches that stayed behind.
+    mutating func committed(_ group: Group, at now: ContinuousClock.Instant) {
+        settle(group)
+        stored += group.batches.count
+        guard !group.batches.isEmpty else { return }
+        failures = 0
+        windowEnd = batches.isEmpty ? nil : now
+    }
+
+    /// Takes note of a failure: submissions are answered with it, batches go back to the front for after a pause.
+    /// A store that closes gives its batches up: they are processed again after the next start.
+    mutating func failed(_ group: Group, at now: ContinuousClock.Instant) {
+        settle(group)
+        guard !group.batches.isEmpty else { return }
+        if isClosing {
+            stored += group.batches.count + batches.count
+            batches = Queue()
+            batchRows = 0
+            return
+        }
+        batches.prepend(group.batches)
+        batchRows += group.batches.reduce(0) { $0 + $1.rows }
+        let pause = settings.shortestBackoff * (1 << min(failures, 20))
+        failures += 1
+        windowEnd = now + min(pause, settings.longestBackoff)
+    }
+
+    /// Takes nothing more; what waits is tried at once.
+    mutating func close() {
+        isClosing = true
+        windowEnd = nil
+    }
+
+    private func isDue(_ now: ContinuousClock.Instant) -> Bool { windowEnd.map { now >= $0 } ?? true }
+
+    private mutating func settle(_ group: Group) {
+        queuedBytes -= group.bytes
+        answered += group.submissions.count
+    }
+
+    /// Effects may fill half a group before inputs come, so that neither starves the other.
+    private mutating func take(batchesToo: Bool) -> Group {
+        var group = Group()
+        var rows = 0
+        func fits(_ added: Int, _ limit: Int) -> Bool { rows == 0 || rows + added <= limit }
+        let half = settings.groupRows / 2
+        while batchesToo, let batch = batches.first,
+            fits(batch.rows, submissions.isEmpty ? settings.groupRows : half)
+        {
+            group.batches.append(batch)
+            rows += batch.rows
+            batchRows -= batch.rows
+            batches.removeFirst()
+        }
+        while let (submission, added, bytes) = submissions.first,
+            group.submissions.isEmpty || fits(added, settings.groupRows)
+        {
+            group.submissions.append(submission)
+            group.bytes += bytes
+            rows += added
+            submissions.removeFirst()
+        }
+        return group
+    }
+}
+
+/// First in, first out, with constant cost at both ends.
+struct Queue<Element> {
+    private var elements: [Element?] = []
+    private var head = 0
+
+    var isEmpty: Bool { head == elements.count }
+    var count: Int { elements.count - head }
+    var first: Element? { isEmpty ? nil : elements[head] }
+
+    mutating func append(_ element: Element) { elements.append(element) }
+
+    mutating func removeFirst() {
+        elements[head] = nil
+        head += 1
+        // Moving the rest down when half is gone costs one move an element.
+        if head * 2 >= elements.count {
+            elements.removeFirst(head)
+            head = 0
+        }
+    }
+
+    mutating func prepend(_ others: [Element]) {
+        elements.replaceSubrange(0..<head, with: others.map(Optional.some))
+        head = 0
+    }
+}
+
+extension Submission {
+    fileprivate var rows: Int { chunks.count + scores.count + feedback.count }
+
+    /// About how many bytes the submission holds; the texts of annotations are counted, the small change is guessed.
+    fileprivate var weight: Int {
+        let annotation = 512
+        return 256
+            + chunks.reduce(0) { $0 + $1.payload.count + 64 }
+            + scores.reduce(0) {
+                $0 + annotation + ($1.reason?.utf8.count ?? 0) + ($1.error?.utf8.count ?? 0)
+                    + weigh($1.metadata)
+            }
+            + feedback.reduce(0) {
+                $0 + annotation + ($1.comment?.utf8.count ?? 0) + ($1.value.string?.utf8.count ?? 0)
+                    + weigh($1.metadata)
+            }
+    }
+}
+
+extension Effects {
+    fileprivate var rows: Int {
+        progress.count + traces.count + scores.count + feedback.count + counts.count + logs.count
+            + deltas.count
+    }
+}
+
+private func weigh(_ object: Value.Object) -> Int {
+    object.entries.reduce(0) { $0 + $1.key.utf8.count + weigh($1.value) }
+}
+
+private func weigh(_ value: Value) -> Int {
+    switch value {
+    case .string(let text): text.utf8.count
+    case .bytes(let bytes): bytes.count
+    case .array(let values): values.reduce(16) { $0 + weigh($1) }
+    case .object(let object): 16 + weigh(object)
+    default: 16
+    }
+}

@@ -1,0 +1,82 @@
+import GRDB
+import GRDBSQLite
+
+/// Opens the database and brings its schema up to date.
+func openDatabase(
+    _ location: StoreLocation,
+    _ settings: StoreSettings
+) throws(StoreError) -> any DatabaseWriter {
+    try storeErrors {
+        var configuration = Configuration()
+        configuration.foreignKeysEnabled = false
+        configuration.busyMode = .timeout(Double(settings.busyTimeout.milliseconds) / 1000)
+        configuration.maximumReaderCount = settings.readers
+        // A rollback that fails must not end the process; the next group tries it again.
+        configuration.allowsUnsafeTransactions = true
+        configuration.prepareDatabase { db in
+            // No memory mapping: a failing disk would then be a SIGBUS instead of an error.
+            // 16 MiB a connection; the operating system caches the rest of the file.
+            try db.execute(
+                sql: "PRAGMA mmap_size = 0; PRAGMA cache_size = -16384; PRAGMA temp_store = MEMORY"
+            )
+        }
+        let database: any DatabaseWriter
+        switch location {
+        case .memory: database = try DatabaseQueue(configuration: configuration)
+        case .file(let path): database = try DatabasePool(path: path, configuration: configuration)
+        }
+        try Schema.migrate(database)
+        try database.writeWithoutTransaction { db in
+            // After the pool has switched to WAL, which sets NORMAL. An acknowledged input must outlive a power cut.
+            // A checkpoint each 16 MiB instead of 4 MiB writes pages that many commits share less often.
+            try db.execute(sql: "PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 4096")
+        }
+        return database
+    }
+}
+
+/// Runs `body` and turns what it throws into the store's own error.
+func storeErrors<Value>(_ body: () throws -> Value) throws(StoreError) -> Value {
+    do {
+        return try body()
+    } catch {
+        throw StoreError(error)
+    }
+}
+
+extension StoreError {
+    /// The error as one of the store's own.
+    init(_ error: any Error) {
+        switch error {
+        case let error as StoreError: self = error
+        case let error as DatabaseError:
+            self.init(
+                sqliteCode: error.extendedResultCode.rawValue,
+                message: error.message ?? error.resultCode.description
+            )
+        default: self.init(code: .failed, detail: "\(error)")
+        }
+    }
+
+    /// The error of a SQLite result code, extended or not.
+    init(sqliteCode: Int32, message: String) {
+        let code: Code =
+            switch sqliteCode & 0xFF {
+            case SQLITE_BUSY, SQLITE_LOCKED: .busy
+            case SQLITE_FULL: .full
+            case SQLITE_IOERR, SQLITE_CANTOPEN, SQLITE_NOMEM: .inputOutput
+            case SQLITE_READONLY, SQLITE_PERM: .readOnly
+            // The library's word for a connection that was closed.
+            case SQLITE_MISUSE: .closed
+            case SQLITE_INTERRUPT: .timeout
+            case SQLITE_CORRUPT, SQLITE_NOTADB, SQLITE_FORMAT: .corrupt
+            default: .failed
+            }
+        self.init(code: code, detail: "\(message) (SQLite \(sqliteCode))")
+    }
+}
+
+extension Duration {
+    /// The whole duration in milliseconds, rounded down.
+    var milliseconds: Int64 { components.seconds * 1000 + components.attoseconds / 1_000_000_000_000_000 }
+}

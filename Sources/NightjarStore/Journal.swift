@@ -1,0 +1,144 @@
+package import NightjarBus
+package import NightjarSignals
+
+/// The spans of one trace in one request, as they are kept.
+package struct JournalChunk: Sendable, Equatable {
+    /// The trace of every span in it.
+    package var traceID: TraceID
+    /// The partition of the trace.
+    package var partition: Int
+    /// How many spans it holds.
+    package var spanCount: Int
+    /// An OTLP protobuf message of this trace's spans alone.
+    package var payload: [UInt8]
+
+    /// A chunk.
+    package init(traceID: TraceID, partition: Int, spanCount: Int, payload: [UInt8]) {
+        self.traceID = traceID
+        self.partition = partition
+        self.spanCount = spanCount
+        self.payload = payload
+    }
+}
+
+/// A chunk with its place in the journal.
+package struct StoredChunk: Sendable, Equatable {
+    /// Its number: each accepted chunk's is higher than those of all before.
+    package var sequence: Int64
+    /// The trace of every span in it.
+    package var traceID: TraceID
+    /// The partition of the trace.
+    package var partition: Int
+    /// When it was received.
+    package var receivedAt: Timestamp
+    /// How many spans it holds.
+    package var spanCount: Int
+    /// The OTLP protobuf message.
+    package var payload: [UInt8]
+
+    /// A stored chunk.
+    package init(sequence: Int64, receivedAt: Timestamp, chunk: JournalChunk) {
+        self.sequence = sequence
+        traceID = chunk.traceID
+        partition = chunk.partition
+        self.receivedAt = receivedAt
+        spanCount = chunk.spanCount
+        payload = chunk.payload
+    }
+}
+
+/// What one request brings: taken whole or not at all.
+package struct Submission: Sendable {
+    /// What is called with the outcome, once, on the writer's thread: it must not block and not call `commit` or `flush`.
+    package typealias Completion = @Sendable (Result<SubmissionReceipt, StoreError>) -> Void
+
+    /// Spans, in order.
+    package var chunks: [JournalChunk]
+    /// Scores to insert or replace.
+    package var scores: [Score]
+    /// Feedback to insert or replace.
+    package var feedback: [Feedback]
+    /// When the request was received.
+    package var receivedAt: Timestamp
+    /// Who waits for the outcome.
+    package var completion: Completion
+
+    /// A submission.
+    package init(
+        chunks: [JournalChunk] = [],
+        scores: [Score] = [],
+        feedback: [Feedback] = [],
+        receivedAt: Timestamp,
+        completion: @escaping Completion
+    ) {
+        self.chunks = chunks
+        self.scores = scores
+        self.feedback = feedback
+        self.receivedAt = receivedAt
+        self.completion = completion
+    }
+}
+
+/// What became of one submitted score or feedback.
+package struct AnnotationReceipt: Sendable, Equatable {
+    /// Its id.
+    package var id: String
+    /// Whether it replaced an earlier one, which is kept as history.
+    package var replaced: Bool
+    /// Whether it names a trace that the store does not know yet.
+    package var pending: Bool
+
+    /// A receipt.
+    package init(id: String, replaced: Bool, pending: Bool) {
+        self.id = id
+        self.replaced = replaced
+        self.pending = pending
+    }
+}
+
+/// What became of a submission that is on disk.
+package struct SubmissionReceipt: Sendable, Equatable {
+    /// The number of each chunk, in the order of the submission, ascending.
+    package var sequences: [Int64] = []
+    /// For each chunk whether its trace was not known before it.
+    package var isNewTrace: [Bool] = []
+    /// For each score what became of it.
+    package var scores: [AnnotationReceipt] = []
+    /// For each feedback what became of it.
+    package var feedback: [AnnotationReceipt] = []
+
+    /// The receipt of nothing.
+    package init() {}
+}
+
+/// What processing goes on from after a start.
+package struct Recovery: Sendable {
+    /// For each partition the position up to which everything is processed.
+    package var progress: [Int: Int64] = [:]
+    /// The traces that were open, those of which nothing is processed yet included, by first receipt.
+    package var openTraces: [TraceRecord] = []
+    /// The scores that no count was committed for, by id.
+    package var scores: [Score] = []
+    /// The feedback that no count was committed for, by id.
+    package var feedback: [Feedback] = []
+    /// Every series with its total, by number.
+    package var series: [StoredSeries] = []
+
+    /// Nothing to go on from.
+    package init() {}
+}
+
+/// What inputs are written to before they are acknowledged, and read from after a start. Safe to use from any thread.
+package protocol Journal: Sendable {
+    /// Queues a submission; its completion is called once it is on disk or has failed. Completions of one commit are called
+    /// one after the other in the order of their chunks' numbers, so what they hand on keeps that order.
+    /// - Throws: ``StoreError`` `overloaded` or `closed`; the completion is not called then.
+    func submit(_ submission: Submission) throws(StoreError)
+
+    /// What the last run left; to be read before the first `submit`.
+    func recover() throws(StoreError) -> Recovery
+
+    /// Reads the chunks beyond their partition's progress as it is now, in the order of their numbers. `each` may call the
+    /// store; chunks accepted after the call began are left out.
+    func replay(_ each: (StoredChunk) throws -> Void) throws
+}

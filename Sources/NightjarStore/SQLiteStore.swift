@@ -1,0 +1,156 @@
+import GRDB
+package import NightjarBus
+package import NightjarSignals
+
+/// The journal and the store on one SQLite database, in a file or in memory. Safe to use from any thread.
+package final class SQLiteStore: Journal, TelemetryStore {
+    /// How many chunks a replay reads at once; between reads nothing is held open.
+    private static let replayPage = 64
+
+    private let database: any DatabaseWriter
+    private let writer: GroupWriter
+
+    /// Opens the database, makes or migrates its tables, and starts the writer's thread.
+    /// - Parameters:
+    ///   - location: Where the data is.
+    ///   - ledger: Where new totals are staged, and published once they are committed. What `recover` gives has to be
+    ///     restored into it and its table before the first `commit`.
+    ///   - settings: Bounds and times.
+    /// - Throws: ``StoreError``, `newerSchema` among others.
+    package init(
+        _ location: StoreLocation,
+        ledger: SeriesLedger,
+        settings: StoreSettings = StoreSettings()
+    ) throws(StoreError) {
+        let database = try openDatabase(location, settings)
+        self.database = database
+        writer = try storeErrors { try GroupWriter(database, ledger: ledger, settings: settings) }
+        writer.start()
+    }
+
+    deinit { writer.stop() }
+
+    /// How the store is doing.
+    package var status: StoreStatus { writer.currentStatus() }
+
+    // MARK: Journal
+
+    package func submit(_ submission: Submission) throws(StoreError) { try writer.submit(submission) }
+
+    package func recover() throws(StoreError) -> Recovery {
+        try read { db in
+            var recovery = Recovery()
+            recovery.progress = try readProgress(db)
+            recovery.openTraces = try PreparedStatement(
+                db,
+                "SELECT \(Columns.trace) FROM traces WHERE is_open = 1 ORDER BY first_received"
+            ).rows { try $0.trace() }
+            recovery.scores = try PreparedStatement(
+                db,
+                "SELECT \(Columns.score) FROM scores WHERE counted = 0 ORDER BY id"
+            ).rows { try $0.score() }
+            recovery.feedback = try PreparedStatement(
+                db,
+                "SELECT \(Columns.feedback) FROM feedback WHERE counted = 0 ORDER BY id"
+            ).rows { try $0.feedback() }
+            recovery.series = try readSeries(db)
+            return recovery
+        }
+    }
+
+    package func replay(_ each: (StoredChunk) throws -> Void) throws {
+        let (progress, start, end) = try read { db in
+            let ends = try PreparedStatement(
+                db,
+                "SELECT ifnull((SELECT seq FROM settled), 0), ifnull((SELECT max(seq) FROM journal), 0)"
+            ).first { ($0.int64(0), $0.int64(1)) }
+            return (try readProgress(db), ends?.0 ?? 0, ends?.1 ?? 0)
+        }
+        var last = start
+        while last < end {
+            let page = try read { db in try readJournal(db, after: last, upTo: end) }
+            guard let newest = page.last else { return }
+            for chunk in page where chunk.sequence > progress[chunk.partition, default: 0] { try each(chunk) }
+            last = newest.sequence
+        }
+    }
+
+    // MARK: Store
+
+    package func commit(_ effects: Effects, completion: @escaping @Sendable () -> Void) {
+        writer.add(effects, completion)
+    }
+
+    package func chunks(of trace: TraceID) throws(StoreError) -> [StoredChunk] {
+        try read { db in
+            let statement = try PreparedStatement(cached: db, Queries.chunks)
+            statement.bind(1, trace)
+            return try statement.rows { $0.chunk() }
+        }
+    }
+
+    package func trace(_ id: TraceID) throws(StoreError) -> TraceRecord? {
+        try read { db in
+            let statement = try PreparedStatement(cached: db, Queries.trace)
+            statement.bind(1, id)
+            return try statement.first { try $0.trace() }
+        }
+    }
+
+    package func traces(_ query: TraceQuery) throws(StoreError) -> TracePage {
+        try read { db in try readTraces(db, query) }
+    }
+
+    package func scores(of trace: TraceID) throws(StoreError) -> [ScoreRecord] {
+        try read { db in
+            let statement = try PreparedStatement(cached: db, Queries.scores)
+            statement.bind(1, trace)
+            return try statement.rows { ScoreRecord(score: try $0.score(), createdAt: $0.time(14)) }
+        }
+    }
+
+    package func feedback(of trace: TraceID) throws(StoreError) -> [FeedbackRecord] {
+        try read { db in
+            let statement = try PreparedStatement(cached: db, Queries.feedback)
+            statement.bind(1, trace)
+            return try statement.rows { FeedbackRecord(feedback: try $0.feedback(), createdAt: $0.time(11)) }
+        }
+    }
+
+    package func logs(of trace: TraceID) throws(StoreError) -> [LogRecord] {
+        try read { db in
+            let statement = try PreparedStatement(cached: db, Queries.logs)
+            statement.bind(1, trace)
+            return try statement.rows { LogRecord(id: $0.int64(8), log: try $0.log(), createdAt: $0.time(7)) }
+        }
+    }
+
+    package func flush() throws(StoreError) { try writer.flush() }
+
+    package func close() throws(StoreError) {
+        writer.stop()
+        try writer.join()
+        try storeErrors { try database.close() }
+    }
+
+    private func read<Value>(_ body: (Database) throws -> Value) throws(StoreError) -> Value {
+        try storeErrors { try database.read(body) }
+    }
+
+    private func readProgress(_ db: Database) throws -> [Int: Int64] {
+        let rows = try PreparedStatement(db, "SELECT partition, seq FROM progress")
+            .rows { ($0.int(0), $0.int64(1)) }
+        return Dictionary(rows) { $1 }
+    }
+
+    private func readJournal(_ db: Database, after: Int64, upTo end: Int64) throws -> [StoredChunk] {
+        let statement = try PreparedStatement(
+            cached: db,
+            "SELECT \(Columns.chunk) FROM journal WHERE seq > ? AND seq <= ? ORDER BY seq LIMIT ?"
+        )
+        statement.bind(1, after)
+        statement.bind(2, end)
+        statement.bind(3, Self.replayPage)
+        return try statement.rows { $0.chunk() }
+    }
+}

@@ -1,0 +1,38 @@
+package import NightjarSignals
+
+/// Where the store keeps its data.
+package enum StoreLocation: Sendable, Equatable {
+    /// In memory: gone with the store.
+    case memory
+    /// In a SQLite file at this path, with `-wal` and `-shm` beside it; made if missing, its folder is not.
+    case file(String)
+}
+
+/// The bounds and times of the store.
+package struct StoreSettings: Sendable {
+    /// How many bytes of inputs may wait for their commit; beyond, `submit` refuses.
+    package var queueBytes = 64 << 20
+    /// How many batches of effects may wait for their commit; beyond, `commit` waits.
+    package var queuedEffects = 1024
+    /// How long `commit` waits for room before it counts the delay and queues its batch beyond the bound.
+    package var effectsPatience = Duration.seconds(10)
+    /// How long effects without an input beside them wait for companions.
+    package var groupWindow = Duration.milliseconds(5)
+    /// At most so many rows share a transaction, as far as one submission or batch alone is not larger.
+    package var groupRows = 10_000
+    /// How long a statement waits for another process to let go of the database.
+    package var busyTimeout = Duration.seconds(2)
+    /// The pause after a failed commit of effects, doubled with each failure up to `longestBackoff`.
+    package var shortestBackoff = Duration.milliseconds(50)
+    /// The longest pause between two tries to commit effects.
+    package var longestBackoff = Duration.seconds(5)
+    /// How long `flush` and `close` wait.
+    package var flushPatience = Duration.seconds(30)
+    /// How many connections read beside the writer; an in-memory store has one for everything.
+    package var readers = 4
+    /// The wall clock, for the time at which a record was made.
+    package var now: @Sendable () -> Timestamp = wallClock
+
+    /// The defaults.
+    package init() {}
+}

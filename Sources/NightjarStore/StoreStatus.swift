@@ -1,0 +1,22 @@
+/// How the store is doing: queue depths as they are, counts since the start.
+package struct StoreStatus: Sendable, Equatable {
+    /// What the submissions that wait weigh, in bytes.
+    package var queuedBytes = 0
+    /// How many submissions wait.
+    package var queuedSubmissions = 0
+    /// How many batches of effects wait.
+    package var queuedEffects = 0
+    /// How many transactions were committed.
+    package var commits = 0
+    /// How many transactions failed.
+    package var failures = 0
+    /// How many submissions were refused because a queue was full or the store closed.
+    package var refusedSubmissions = 0
+    /// How many batches of effects found no room in time and were queued beyond the bound.
+    package var delayedEffects = 0
+    /// Why the last transaction failed; nil after one that did not.
+    package var lastError: StoreError?
+
+    /// All zero.
+    package init() {}
+}

@@ -1,0 +1,163 @@
+package import NightjarBus
+package import NightjarSignals
+
+/// By what time a list of traces is ordered; the newest comes first.
+package enum TraceOrder: Sendable {
+    /// The start of the trace, or its first receipt while no start is known: pages stay stable while traces go on.
+    case start
+    /// The last receipt: a trace moves to the front when it goes on.
+    case lastReceived
+}
+
+/// Where a page of traces ended; opaque, but it can be written and read back.
+package struct TraceCursor: Sendable, Equatable, LosslessStringConvertible {
+    let time: Int64
+    let row: Int64
+
+    init(time: Int64, row: Int64) {
+        self.time = time
+        self.row = row
+    }
+
+    /// Reads what `description` wrote; nil for anything else.
+    package init?(_ description: String) {
+        let parts = description.split(separator: ".", omittingEmptySubsequences: false)
+        guard parts.count == 2, let time = Int64(parts[0]), let row = Int64(parts[1]) else { return nil }
+        self.init(time: time, row: row)
+    }
+
+    /// The text for a link to the next page.
+    package var description: String { "\(time).\(row)" }
+}
+
+/// Which traces to list; every condition that is given must hold.
+package struct TraceQuery: Sendable, Equatable {
+    /// More are not given at once.
+    package static let largestLimit = 500
+
+    /// The order, and the time that `from`, `to` and the cursor speak of.
+    package var order = TraceOrder.start
+    /// Not before.
+    package var from: Timestamp?
+    /// Before.
+    package var to: Timestamp?
+    /// The status of the root.
+    package var status: SpanStatus?
+    /// Whether any span failed.
+    package var hasErrors: Bool?
+    /// Whether more is expected.
+    package var isOpen: Bool?
+    /// The root's name.
+    package var name: String?
+    /// The root's type.
+    package var type: String?
+    /// The service of the root.
+    package var service: String?
+    /// The environment of the root.
+    package var environment: String?
+    /// The first agent run's name.
+    package var agent: String?
+    /// The first workflow run's name.
+    package var workflow: String?
+    /// The user.
+    package var user: String?
+    /// The session.
+    package var session: String?
+    /// At least so long, from the earliest start to the latest end.
+    package var minimumDuration: Duration?
+    /// At most so long.
+    package var maximumDuration: Duration?
+    /// How many to give, 1 to `largestLimit`; held to that.
+    package var limit = 50
+    /// Where the page before ended.
+    package var cursor: TraceCursor?
+
+    /// The newest 50.
+    package init() {}
+}
+
+/// One page of a list of traces.
+package struct TracePage: Sendable, Equatable {
+    /// The traces, newest first.
+    package var traces: [TraceRecord]
+    /// Where the next page begins; nil at the end.
+    package var next: TraceCursor?
+
+    /// A page.
+    package init(traces: [TraceRecord], next: TraceCursor?) {
+        self.traces = traces
+        self.next = next
+    }
+}
+
+/// A score as it is kept.
+package struct ScoreRecord: Sendable, Equatable {
+    /// The score.
+    package var score: Score
+    /// When it was first stored.
+    package var createdAt: Timestamp
+
+    /// A record.
+    package init(score: Score, createdAt: Timestamp) {
+        self.score = score
+        self.createdAt = createdAt
+    }
+}
+
+/// Feedback as it is kept.
+package struct FeedbackRecord: Sendable, Equatable {
+    /// The feedback.
+    package var feedback: Feedback
+    /// When it was first stored.
+    package var createdAt: Timestamp
+
+    /// A record.
+    package init(feedback: Feedback, createdAt: Timestamp) {
+        self.feedback = feedback
+        self.createdAt = createdAt
+    }
+}
+
+/// A log line as it is kept.
+package struct LogRecord: Sendable, Equatable {
+    /// Its number, ascending by arrival.
+    package var id: Int64
+    /// The log line.
+    package var log: Log
+    /// When it was stored.
+    package var createdAt: Timestamp
+
+    /// A record.
+    package init(id: Int64, log: Log, createdAt: Timestamp) {
+        self.id = id
+        self.log = log
+        self.createdAt = createdAt
+    }
+}
+
+/// Where what processing brought about is kept and looked up. Safe to use from any thread.
+package protocol TelemetryStore: Sendable {
+    /// Queues effects; they become durable together, in the order of the calls. While the queue is full the caller waits, but
+    /// not longer than ``StoreSettings/effectsPatience``. A failing disk delays effects, it never drops them.
+    /// `completion` is called on the writer's thread after the commit; not if the store is closed before.
+    func commit(_ effects: Effects, completion: @escaping @Sendable () -> Void)
+
+    /// The chunks of a trace in the order of their numbers.
+    func chunks(of trace: TraceID) throws(StoreError) -> [StoredChunk]
+    /// What is known of a trace; nil for an unknown one.
+    func trace(_ id: TraceID) throws(StoreError) -> TraceRecord?
+    /// One page of traces, newest first.
+    func traces(_ query: TraceQuery) throws(StoreError) -> TracePage
+    /// The scores of a trace and of its spans, in the order in which they were first stored.
+    func scores(of trace: TraceID) throws(StoreError) -> [ScoreRecord]
+    /// The feedback on a trace and on its spans, in the order in which it was first stored.
+    func feedback(of trace: TraceID) throws(StoreError) -> [FeedbackRecord]
+    /// The logs of a trace in the order of their time.
+    func logs(of trace: TraceID) throws(StoreError) -> [LogRecord]
+
+    /// Returns when everything that was submitted or handed over before is committed or has failed.
+    /// - Throws: ``StoreError`` `timeout` after ``StoreSettings/flushPatience``; what waits goes on waiting.
+    func flush() throws(StoreError)
+    /// Flushes, then stops and lets go of the file; effects that cannot be committed are left to the next start's replay.
+    func close() throws(StoreError)
+}
