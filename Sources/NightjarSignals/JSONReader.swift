@@ -17,7 +17,18 @@ package struct JSONReader {
 
     /// The kind of value that starts at the cursor.
     package enum Kind {
-        case object, array, string, number, bool, null
+        /// `{`
+        case object
+        /// `[`
+        case array
+        /// A quote.
+        case string
+        /// A digit or a minus.
+        case number
+        /// `true` or `false`.
+        case bool
+        /// `null`.
+        case null
     }
 
     /// A string's bytes between its quotes; unescaped only where `hasEscapes`.

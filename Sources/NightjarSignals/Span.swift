@@ -88,6 +88,8 @@ public struct Span: Sendable, Equatable {
     public var startTime: Timestamp
     /// When it ended; absent while it runs.
     public var endTime: Timestamp?
+    /// Whether it is a point in time rather than something that takes time.
+    public var isEvent = false
     /// How it ended.
     public var status: SpanStatus = .ok
     /// Attributes under the sender's own keys.

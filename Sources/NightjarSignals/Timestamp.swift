@@ -98,31 +98,45 @@ private func dayNumber(year: Int64, month: Int64, day: Int64) -> Int64 {
 }
 
 private func parseISO8601(_ text: [UInt8]) -> Int64? {
-    func number(_ range: Range<Int>) -> Int64? {
-        guard range.upperBound <= text.count else { return nil }
-        return Int64(String(decoding: text[range], as: UTF8.self))
-    }
     guard text.count >= 20, text[4] == UInt8(ascii: "-"), text[7] == UInt8(ascii: "-"),
         text[10] == UInt8(ascii: "T") || text[10] == UInt8(ascii: " "),
         text[13] == UInt8(ascii: ":"), text[16] == UInt8(ascii: ":"),
-        let year = number(0..<4), let month = number(5..<7), let day = number(8..<10),
-        let hour = number(11..<13), let minute = number(14..<16), let second = number(17..<19),
-        (1...12).contains(month), (1...31).contains(day), hour < 24, minute < 60, second <= 60
+        let year = number(text[0..<4]), let month = number(text[5..<7]), let day = number(text[8..<10]),
+        let hour = number(text[11..<13]), let minute = number(text[14..<16]),
+        let second = number(text[17..<19]),
+        (1...12).contains(month), hour < 24, minute < 60, second <= 60
     else { return nil }
+    let date = dayNumber(year: year, month: month, day: day)
+    // The 30th of February would be read as the 2nd of March, which names itself otherwise.
+    guard civilDate(date) == (year, month, day) else { return nil }
     var position = 19
     var nano: Int64 = 0
     if text[position] == UInt8(ascii: ".") {
         let start = position + 1
         position = start
         while position < text.count, (48...57).contains(text[position]) { position += 1 }
-        guard (1...9).contains(position - start), let fraction = number(start..<position) else { return nil }
+        guard (1...9).contains(position - start), let fraction = number(text[start..<position]) else {
+            return nil
+        }
         nano = (0..<(9 - (position - start))).reduce(fraction) { value, _ in value * 10 }
     }
     guard let offset = zoneOffset(text[position...]) else { return nil }
-    let seconds =
-        dayNumber(year: year, month: month, day: day) * 86_400 + hour * 3600 + minute * 60 + second - offset
-    let (product, overflow) = seconds.multipliedReportingOverflow(by: 1_000_000_000)
-    return overflow ? nil : product + nano
+    return nanoseconds(date * 86_400 + hour * 3600 + minute * 60 + second - offset, nano)
+}
+
+/// The number that a run of digits, and of nothing else, stands for.
+private func number(_ digits: ArraySlice<UInt8>) -> Int64? {
+    guard !digits.isEmpty, digits.allSatisfy({ (48...57).contains($0) }) else { return nil }
+    return Int64(String(decoding: digits, as: UTF8.self))
+}
+
+/// Both together, nil where they do not fit. Counts from the second after where that is nearer to 1970: the first second of
+/// the range has no whole start in it.
+private func nanoseconds(_ second: Int64, _ nano: Int64) -> Int64? {
+    let isEarly = second < 0 && nano > 0
+    let (product, overflow) = (second + (isEarly ? 1 : 0)).multipliedReportingOverflow(by: 1_000_000_000)
+    let (sum, overflowed) = product.addingReportingOverflow(isEarly ? nano - 1_000_000_000 : nano)
+    return overflow || overflowed ? nil : sum
 }
 
 private func zoneOffset(_ zone: ArraySlice<UInt8>) -> Int64? {
@@ -130,8 +144,7 @@ private func zoneOffset(_ zone: ArraySlice<UInt8>) -> Int64? {
     if zone == [UInt8(ascii: "Z")] || zone == [UInt8(ascii: "z")] { return 0 }
     guard zone.count == 6, zone[3] == UInt8(ascii: ":"),
         zone[0] == UInt8(ascii: "+") || zone[0] == UInt8(ascii: "-"),
-        let hours = Int64(String(decoding: zone[1...2], as: UTF8.self)),
-        let minutes = Int64(String(decoding: zone[4...5], as: UTF8.self)), hours < 24, minutes < 60
+        let hours = number(zone[1...2]), let minutes = number(zone[4...5]), hours < 24, minutes < 60
     else { return nil }
     return (zone[0] == UInt8(ascii: "-") ? -1 : 1) * (hours * 3600 + minutes * 60)
 }
