@@ -91,9 +91,10 @@ let package = Package(
         .executableTarget(
             name: "NightjarCLI",
             dependencies: [
-                "Nightjar", "NightjarServer", "NightjarSignals", "NightjarPlugins",
+                "Nightjar", "NightjarServer", "NightjarBus", "NightjarSignals", "NightjarPlugins",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Logging", package: "swift-log"),
+                .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
             ],
             swiftSettings: strict
         ),

@@ -27,6 +27,9 @@ package final class MetricAggregator {
         var buckets: [UInt32] = []
     }
 
+    /// Sees every observation as it is added: for runs over recorded events, which print them.
+    package var observer: ((SeriesID, Double, Timestamp) -> Void)?
+
     /// Changes when label policies have changed: cells made before it are void.
     package private(set) var epoch = 0
 
@@ -160,6 +163,7 @@ package final class MetricAggregator {
 
     private func observe(_ place: Int32, _ value: Double, at time: Timestamp) {
         let index = Int(place)
+        observer?(sums[index].series, value, time)
         if sums[index].count == 0 { touched.append(place) }
         sums[index].count += 1
         if sums[index].type == .gauge {

@@ -28,7 +28,8 @@ struct AnnotationRoutes {
         }
     }
 
-    private func inputs<List: AnnotationInputList>(_ type: List.Type, _ request: Request) async throws -> List {
+    private func inputs<List: AnnotationInputList>(_ type: List.Type, _ request: Request) async throws -> List
+    {
         let json = try await request.jsonBody(upTo: bodyBytes)
         do throws(InputErrors) {
             return try List(json: json, needsTarget: true)

@@ -9,11 +9,14 @@ package import ServiceLifecycle
 package struct HTTPInterface: Service {
     private let configuration: ServerConfiguration
     private let logger: Logger
-    private let onRunning: @Sendable (String) -> Void
+    private let onRunning: @Sendable (String, [String]) -> Void
 
-    /// A server that is not started. `onRunning` gets the address that it listens on, once it does.
+    /// A server that is not started. `onRunning` gets the address that it listens on, once it does, and the
+    /// names of the plugins that run.
     package init(
-        _ configuration: ServerConfiguration, logger: Logger, onRunning: @escaping @Sendable (String) -> Void
+        _ configuration: ServerConfiguration,
+        logger: Logger,
+        onRunning: @escaping @Sendable (String, [String]) -> Void
     ) {
         self.configuration = configuration
         self.logger = logger
@@ -28,9 +31,14 @@ package struct HTTPInterface: Service {
         let application = Application(
             router: router(engine),
             configuration: ApplicationConfiguration(
-                address: .hostname(configuration.host, port: configuration.port), serverName: "nightjar"),
-            onServerRunning: { channel in onRunning(address(of: channel)) },
-            logger: quiet(logger))
+                address: .hostname(configuration.host, port: configuration.port),
+                serverName: "nightjar"
+            ),
+            onServerRunning: { channel in
+                onRunning(address(of: channel), engine.plugins?.runningNames ?? [])
+            },
+            logger: quiet(logger)
+        )
         do {
             try await application.run()
         } catch {
@@ -65,7 +73,8 @@ package struct HTTPInterface: Service {
 /// Turns what routes throw into problem answers, and answers what no route takes.
 private struct ProblemMiddleware: RouterMiddleware {
     func handle(
-        _ request: Request, context: BasicRequestContext,
+        _ request: Request,
+        context: BasicRequestContext,
         next: (Request, BasicRequestContext) async throws -> Response
     ) async throws -> Response {
         do {

@@ -48,7 +48,8 @@ struct Problem: Error, HTTPResponseError {
         ]
         if !faults.isEmpty {
             object["errors"] = .array(
-                faults.map { ["path": .string($0.path), "message": .string($0.message)] })
+                faults.map { ["path": .string($0.path), "message": .string($0.message)] }
+            )
         }
         return .object(object)
     }
@@ -63,7 +64,9 @@ struct Problem: Error, HTTPResponseError {
 extension Response {
     /// An answer of JSON.
     static func json(
-        _ value: Value, status: HTTPResponse.Status = .ok, type: String = "application/json"
+        _ value: Value,
+        status: HTTPResponse.Status = .ok,
+        type: String = "application/json"
     ) -> Response {
         var writer = JSONWriter()
         writer.write(value)
@@ -73,7 +76,9 @@ extension Response {
     /// An answer of bytes.
     static func bytes(_ bytes: [UInt8], status: HTTPResponse.Status = .ok, type: String) -> Response {
         Response(
-            status: status, headers: [.contentType: type],
-            body: ResponseBody(byteBuffer: ByteBuffer(bytes: bytes)))
+            status: status,
+            headers: [.contentType: type],
+            body: ResponseBody(byteBuffer: ByteBuffer(bytes: bytes))
+        )
     }
 }

@@ -17,11 +17,14 @@ extension Request {
         let sent = buffer.withUnsafeReadableBytes { Payload($0) }
         let name = headers[.contentEncoding] ?? "identity"
         guard let encoding = ContentEncoding(header: name) else {
-            throw Problem(.unsupportedMediaType, "Content-Encoding \(name) is not understood; use gzip, deflate or none")
+            throw Problem(
+                .unsupportedMediaType,
+                "Content-Encoding \(name) is not understood; use gzip, deflate or none"
+            )
         }
         guard encoding != .identity else { return sent }
         do throws(OTLPError) {
-            return try ContentInflater().inflate(sent.bytes, encoding)
+            return try ContentInflater().inflate(sent.bytes, encoding: encoding)
         } catch {
             throw Problem(error.code == .tooLarge ? .contentTooLarge : .badRequest, "\(error)")
         }

@@ -12,7 +12,9 @@ struct StatusRoutes {
     func add(to router: Router<BasicRequestContext>) {
         router.get("/metrics") { _, _ in
             Response.bytes(
-                PrometheusText.encode(engine.ledger.snapshot()), type: "text/plain; version=0.0.4; charset=utf-8")
+                PrometheusText.encode(engine.ledger.snapshot()),
+                type: "text/plain; version=0.0.4; charset=utf-8"
+            )
         }
         router.get("/healthz") { _, _ in Response.json(["status": "ok"]) }
         router.get("/readyz") { _, _ in
@@ -24,7 +26,9 @@ struct StatusRoutes {
         }
         router.get("/") { _, _ in
             Response.bytes(
-                Array(Self.index.utf8), type: "text/plain; charset=utf-8")
+                Array(Self.index.utf8),
+                type: "text/plain; charset=utf-8"
+            )
         }
     }
 

@@ -71,7 +71,8 @@ extension TraceRecord {
     var json: Value {
         var object: Value.Object = [
             "traceId": .string(id.description), "name": .string(name), "type": .string(type),
-            "status": .string(status.name), "hasErrors": .bool(hasErrors), "spanCount": .int(Int64(spanCount)),
+            "status": .string(status.name), "hasErrors": .bool(hasErrors),
+            "spanCount": .int(Int64(spanCount)),
             "isPartial": .bool(isPartial),
         ]
         object["startTime"] = start.map { .string($0.description) }

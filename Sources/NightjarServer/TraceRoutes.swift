@@ -33,7 +33,8 @@ struct TraceRoutes {
             let problem = Problem(
                 .unsupportedMediaType,
                 "Content-Type \(mediaType.isEmpty ? "(none)" : mediaType) is not understood; "
-                    + "use application/x-protobuf or application/json")
+                    + "use application/x-protobuf or application/json"
+            )
             return answer(problem, .json)
         }
         do {
@@ -53,7 +54,10 @@ struct TraceRoutes {
     private func answer(_ problem: Problem, _ encoding: TraceEncoding) -> Response {
         let status = ExportStatus(code: problem.statusCode, message: problem.detail)
         var response = Response.bytes(
-            status.encoded(encoding.response), status: problem.status, type: encoding.mediaType)
+            status.encoded(encoding.response),
+            status: problem.status,
+            type: encoding.mediaType
+        )
         if let seconds = problem.retryAfterSeconds { response.headers[.retryAfter] = "\(seconds)" }
         return response
     }

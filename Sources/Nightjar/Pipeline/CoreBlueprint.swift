@@ -127,8 +127,8 @@ final class LedgerSink: EffectsSink {
     }
 
     func commit(_ effects: Effects, completion: @escaping @Sendable () -> Void) {
-        let counted = state.update { state in
-            effects.counts.compactMap { count in
+        state.update { state in
+            let counted: [SeriesDelta] = effects.counts.compactMap { count in
                 let key = "\(count.kind)/\(count.id)"
                 guard state.seen.insert(key).inserted else { return count.again }
                 state.order.append(key)
@@ -138,8 +138,9 @@ final class LedgerSink: EffectsSink {
                 }
                 return count.first
             }
+            // Under the lock: the ledger has one committer at a time, and every worker comes here.
+            ledger.publish(ledger.stage(effects.deltas + counted))
         }
-        ledger.publish(ledger.stage(effects.deltas + counted))
         observer(effects)
         completion()
     }

@@ -3,7 +3,7 @@ package import Logging
 package import NightjarBus
 import NightjarExtraction
 import NightjarOTLP
-import NightjarPlugins
+package import NightjarPlugins
 package import NightjarSignals
 package import NightjarStore
 
@@ -62,6 +62,7 @@ package final class Engine: Sendable {
             prefix: configuration.metricsPrefix,
             disabled: configuration.disabledMetrics
         )
+        let reader = reader
         plugins = try configuration.pluginFolder.map {
             try makePluginHost(folder: $0, configuration, registry: registry, reader: reader, logger: logger)
         }
@@ -100,7 +101,7 @@ package final class Engine: Sendable {
         } catch {
             throw EngineError(code: error.code == .tooLarge ? .tooLarge : .malformed, detail: "\(error)")
         }
-        if request.spanCount > 0 { try await accept(request) }
+        if request.spanCount > 0 { try await accept(request, receivedAt: now) }
         return IngestOutcome(
             accepted: request.spanCount + request.dropped,
             rejected: request.rejected,
@@ -161,14 +162,14 @@ package final class Engine: Sendable {
 
     // MARK: - On the way in
 
-    private func accept(_ request: TraceRequest) async throws(EngineError) {
+    private func accept(_ request: TraceRequest, receivedAt: Timestamp) async throws(EngineError) {
         try checkRoom()
         guard let store else { return dispatch(request, known: [], sequence: 0) }
         let chunks = request.chunks()
         _ = try await submit(to: store) { completion in
             Submission(
                 chunks: chunks.map(JournalChunk.init),
-                receivedAt: request.receivedAt
+                receivedAt: receivedAt
             ) { [self] result in
                 // On the writer's thread, in the order of the journal: workers see requests in that order.
                 if case .success(let receipt) = result {

@@ -1,6 +1,6 @@
 import Foundation
 import NightjarBus
-import NightjarSignals
+package import NightjarSignals
 
 /// Where a worker's effects go: to the store, or straight to the ledger where nothing is stored. Called on worker threads.
 protocol EffectsSink: Sendable {
@@ -119,9 +119,8 @@ private final class Inbox: @unchecked Sendable {
     /// Everything queued, after at most `delay` seconds; nil when closed and empty.
     func next(within delay: TimeInterval) -> [WorkItem]? {
         condition.withLock {
-            if items.isEmpty, !isClosed, delay > 0 {
-                condition.wait(until: Date(timeIntervalSinceNow: delay))
-            }
+            let end = Date(timeIntervalSinceNow: delay)
+            while items.isEmpty, !isClosed, condition.wait(until: end) {}
             if items.isEmpty, isClosed { return nil }
             defer {
                 items = []

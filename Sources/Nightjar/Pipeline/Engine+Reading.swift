@@ -1,0 +1,32 @@
+import NightjarBus
+import NightjarOTLP
+package import NightjarSignals
+import NightjarStore
+
+extension Engine {
+    /// The receive clock.
+    package var now: Timestamp { clock.now() }
+
+    /// Why no data can be taken now, nil where it can.
+    package var fault: String? {
+        guard let error = store?.status.lastError else { return nil }
+        return "\(error)"
+    }
+
+    /// The spans of a stored trace with their inherited facts, by arrival; nil for an unknown trace.
+    /// - Throws: ``StoreError`` when the store cannot be read.
+    package func spans(of id: TraceID) throws -> [Span]? {
+        guard let store, try store.trace(id) != nil else { return nil }
+        var slabs: [Slab] = []
+        for chunk in try store.chunks(of: id) {
+            let request = try TraceRequest.decode(
+                Payload(chunk.payload),
+                encoding: .protobuf,
+                receivedAt: chunk.receivedAt,
+                workers: 1
+            )
+            slabs += request.slabs.map(\.slab)
+        }
+        return TraceState.settled(id, slabs: slabs).references.map(reader.span)
+    }
+}

@@ -1,0 +1,127 @@
+package import NightjarBus
+import NightjarExtraction
+import NightjarOTLP
+package import NightjarPlugins
+package import NightjarSignals
+
+/// Recorded events through extraction and plugins, with no server and nothing stored: the same path as live events, on the
+/// caller's thread.
+package final class RecordedRun {
+    /// One observation of a metric.
+    package struct Observation: Sendable {
+        /// The series that it was added to.
+        package let series: StoredSeries
+        /// The value.
+        package let value: Double
+        /// The event's time.
+        package let time: Timestamp
+    }
+
+    /// Why a recording could not be read.
+    package struct InputFault: Error, CustomStringConvertible {
+        /// What is wrong, with the place in the recording.
+        package let description: String
+    }
+
+    /// Observations in the order in which they were made.
+    package private(set) var observations: [Observation] = []
+    /// Scores that rules gave.
+    package private(set) var scores: [Score] = []
+    /// Feedback that rules gave.
+    package private(set) var feedback: [Feedback] = []
+    /// What rules logged or printed.
+    package private(set) var logs: [Log] = []
+    /// How many spans were read.
+    package private(set) var spanCount = 0
+    /// How many spans were refused.
+    package private(set) var rejectedCount = 0
+
+    private let core: WorkerCore
+    private let ledger: SeriesLedger
+    private let sink: LedgerSink
+    private let clock: any PipelineClock
+
+    /// A run through the built-in extraction and, where there are any, plugins.
+    package init(
+        plugins: PluginHost?,
+        registry: MetricRegistry,
+        clock: any PipelineClock = SystemClock(),
+        warn: @escaping @Sendable (String) -> Void
+    ) throws(MetricError) {
+        self.clock = clock
+        let table = SeriesTable()
+        ledger = SeriesLedger(table: table)
+        sink = LedgerSink(ledger: ledger)
+        let aggregator = try MetricAggregator(
+            registry: registry,
+            table: table,
+            configuration: CardinalityConfiguration(),
+            report: CardinalityReport(warn: warn)
+        )
+        var configuration = TraceConfiguration()
+        // A recording has its end: nothing has to be let go before it.
+        configuration.retainedBytes = .max
+        let rules: any RuleRunner = plugins.map { PluginRules($0, worker: 0) } ?? NoRules()
+        core = WorkerCore(
+            assembler: TraceAssembler(configuration, source: nil),
+            aggregator: aggregator,
+            catalogue: try Catalogue(registry),
+            rules: rules,
+            idleTimeout: configuration.idleTimeout,
+            source: nil
+        )
+        aggregator.observer = { [unowned self] series, value, time in
+            observations.append(Observation(series: table.series(series), value: value, time: time))
+        }
+    }
+
+    /// Takes one recorded body in: OTLP protobuf or JSON, gzip, zlib or neither.
+    /// - Throws: ``InputFault`` with the place of the fault; nothing of the body is taken then.
+    package func add(_ bytes: [UInt8]) throws(InputFault) {
+        do {
+            let body = try inflated(Payload(bytes))
+            let isJSON = body.bytes.first { $0 > 0x20 } == UInt8(ascii: "{")
+            let request = try TraceRequest.decode(
+                body,
+                encoding: isJSON ? .json : .protobuf,
+                receivedAt: clock.now(),
+                workers: 1
+            )
+            spanCount += request.spanCount
+            rejectedCount += request.rejected
+            core.handle(.spans(request.slabs.map(\.slab), known: [], sequence: 0), now: clock.now())
+            collect()
+        } catch {
+            throw InputFault(description: "\(error)")
+        }
+    }
+
+    /// Ends every trace, as if nothing more could come.
+    package func finish() {
+        core.handle(.finish {}, now: clock.now())
+        collect()
+    }
+
+    /// What every series has counted.
+    package var totals: [StoredSeries] { ledger.snapshot() }
+
+    private func collect() {
+        let effects = core.take(ticket: 0)
+        scores += effects.scores
+        feedback += effects.feedback
+        logs += effects.logs
+        sink.commit(effects) {}
+    }
+
+    private func inflated(_ payload: Payload) throws(OTLPError) -> Payload {
+        let bytes = payload.bytes
+        if bytes.count > 2, bytes[0] == 0x1F, bytes[1] == 0x8B {
+            return try ContentInflater().inflate(bytes, encoding: .gzip)
+        }
+        // A zlib header: method 8, and a check that makes the first two bytes a multiple of 31.
+        if bytes.count > 2, bytes[0] == 0x78, (Int(bytes[0]) << 8 | Int(bytes[1])) % 31 == 0 {
+            return try ContentInflater().inflate(bytes, encoding: .deflate)
+        }
+        return payload
+    }
+}
