@@ -37,12 +37,8 @@ enum ErrorRules {
 
     /// What the sender says of the error.
     static func message(_ span: SpanWords, _ outcome: SpanOutcome) -> nj_text {
-        span.first(
-            outcome.message,
-            span.word(.errorMessage),
-            outcome.exceptionMessage,
-            span.facts.text(.bareError)
-        )
+        let stated = span.first(outcome.message, span.word(.errorMessage))
+        return span.first(stated, outcome.exceptionMessage, span.facts.text(.bareError))
     }
 
     /// `ValueError` of `ValueError: no price` and `KeyError('x')`. A head with spaces is prose, and prose is no type.

@@ -7,7 +7,10 @@ struct SpanFacts {
     /// keys the later one holds.
     private let best: UnsafeMutablePointer<UInt32>
     private let attributes: UnsafePointer<nj_attribute>
-    private let table = FieldTable.shared
+    // The table's memory, which is never freed, without the reference to the table: copies of facts count none.
+    private let starts = FieldTable.shared.starts
+    private let counts = FieldTable.shared.counts
+    private let roles = FieldTable.shared.roles
     private static let absent = UInt32.max
     private static let fieldCount = Field.allCases.count
 
@@ -26,14 +29,14 @@ struct SpanFacts {
     /// Takes note of the attribute at `place`, whose key is `symbol`.
     @inline(__always)
     func note(_ symbol: Int32, at place: Int) {
-        guard symbol >= 0, table.counts[Int(symbol)] != 0 else { return }
+        guard symbol >= 0, counts[Int(symbol)] != 0 else { return }
         noteRoles(Int(symbol), at: place)
     }
 
     private func noteRoles(_ symbol: Int, at place: Int) {
-        let first = Int(table.starts[symbol])
-        for index in first..<first + Int(table.counts[symbol]) {
-            let role = table.roles[index]
+        let first = Int(starts[symbol])
+        for index in first..<first + Int(counts[symbol]) {
+            let role = roles[index]
             guard isUsable(attributes[place], as: role.form) else { continue }
             let value = UInt32(role.rank) << 16 | UInt32(0xFFFF - place)
             let slot = Int(role.field.rawValue)

@@ -1,28 +1,74 @@
 import CNightjarSignals
 import NightjarSignals
+import Synchronization
+
+/// The memory that a decoder works in: room for a span's attributes, and caches that stay warm between requests.
+/// Belongs to one decoder at a time.
+final class ScratchMemory: @unchecked Sendable {
+    // Unchecked: taken out of the pool by one decoder and put back when that has ended.
+
+    /// Memory of decoders that have ended, for the next ones.
+    private static let pool = Mutex<[ScratchMemory]>([])
+    // As many as decode at once on a large machine; more are freed.
+    private static let pooled = 16
+
+    let attributes: UnsafeMutablePointer<nj_attribute>
+    let capacity: Int
+    let facts: SpanFacts
+    let keys = KeyCache()
+
+    /// Memory for spans of up to `capacity` attributes; give it back with `release`.
+    static func take(capacity: Int) -> ScratchMemory {
+        let warm = pool.withLock { pool in
+            pool.last?.capacity == capacity ? pool.popLast() : nil
+        }
+        return warm ?? ScratchMemory(capacity: capacity)
+    }
+
+    /// Puts the memory back for the next decoder.
+    func release() {
+        Self.pool.withLock { pool in
+            if pool.count < Self.pooled { pool.append(self) }
+        }
+    }
+
+    private init(capacity: Int) {
+        self.capacity = capacity
+        attributes = .allocate(capacity: max(capacity, 1))
+        facts = SpanFacts(attributes)
+    }
+
+    deinit {
+        facts.deallocate()
+        keys.deallocate()
+        attributes.deallocate()
+    }
+}
 
 /// Reads one span after the other into the same memory: its row, its attributes, what its status and events say.
 struct SpanScratch {
     private(set) var outcome = SpanOutcome()
     private(set) var attributeCount = 0
-    private(set) var facts: SpanFacts
     var row = nj_span.blank
+    let facts: SpanFacts
 
+    private let owner: ScratchMemory
+    private let keys: KeyCache
     private let memory: UnsafeMutablePointer<nj_attribute>
     private let capacity: Int
     private var idsAreValid = true
     private let blank = nj_span.blank
 
     init(capacity: Int) {
+        owner = ScratchMemory.take(capacity: capacity)
         self.capacity = capacity
-        memory = .allocate(capacity: max(capacity, 1))
-        facts = SpanFacts(memory)
+        memory = owner.attributes
+        keys = owner.keys
+        facts = owner.facts
     }
 
-    func deallocate() {
-        facts.deallocate()
-        memory.deallocate()
-    }
+    /// Gives the memory back.
+    func release() { owner.release() }
 
     /// The attributes of the span, as many as there is room for.
     var attributes: UnsafeBufferPointer<nj_attribute> {
@@ -64,11 +110,14 @@ struct SpanScratch {
 
     @inline(__always)
     private mutating func readAttribute(_ message: WireReader) throws(WireError) {
-        var reader = message
-        var attribute = try reader.attribute()
+        var attribute = nj_attribute()
+        if !message.plainAttribute(into: &attribute) {
+            var reader = message
+            attribute = try reader.attribute()
+        }
         attributeCount += 1
         guard attributeCount <= capacity else { return }
-        attribute.key = nj_symbol_intern(attribute.key_bytes, Int(attribute.key_length))
+        if let key = attribute.key_bytes { attribute.key = keys.symbol(key, Int(attribute.key_length)) }
         (memory + (attributeCount - 1)).initialize(to: attribute)
         facts.note(attribute.key, at: attributeCount - 1)
     }

@@ -55,11 +55,16 @@ struct SpanWords {
         }
     }
 
+    /// The first of two texts that has bytes.
+    @inline(__always)
+    func first(_ left: nj_text, _ right: nj_text) -> nj_text {
+        left.length > 0 ? left : right.length > 0 ? right : .absent
+    }
+
     /// The first of several texts that has bytes.
     @inline(__always)
-    func first(_ texts: nj_text...) -> nj_text {
-        for text in texts where text.hasBytes { return text }
-        return .absent
+    func first(_ left: nj_text, _ middle: nj_text, _ right: nj_text) -> nj_text {
+        first(left, first(middle, right))
     }
 
     /// The span's name without the first of these prefixes that it has; absent where it has none or nothing follows.

@@ -1,7 +1,7 @@
 import CNightjarSignals
 import NightjarSignals
 
-/// Walks a trace request once and fills slabs. One use each; `deallocate` frees its scratch memory.
+/// Walks a trace request once and fills slabs. One use each, ended by `end`.
 struct TraceDecoder {
     private(set) var slabs: [(worker: Int, slab: Slab)] = []
     private(set) var spanCount = 0
@@ -40,7 +40,8 @@ struct TraceDecoder {
         scratch = SpanScratch(capacity: limits.attributes)
     }
 
-    func deallocate() { scratch.deallocate() }
+    /// Gives the scratch memory back; the decoder is not to be used any more.
+    func end() { scratch.release() }
 
     /// The place of the cursor in the message, for a person.
     var path: String {
@@ -200,7 +201,13 @@ struct TraceDecoder {
 
     private mutating func openSlab(_ lane: Int) -> Slab {
         if let slab = lanes[lane].slab, !slab.isFull { return slab }
-        let slab = Slab(payload, receivedAt: receivedAt)
+        let slab = Slab(
+            payload,
+            receivedAt: receivedAt,
+            // A small request needs no memory for 256 spans: 300 bytes is a small span, 48 a small attribute.
+            spanCapacity: payload.count / 300 + 4,
+            attributeCapacity: min(payload.count / 48, 20 * Slab.capacity) + 32
+        )
         slabs.append((lane, slab))
         lanes[lane] = Lane(slab: slab)
         return slab

@@ -53,7 +53,7 @@ package struct TraceRequest: Sendable {
             case .json: Payload(try JSONTranscoder.traceRequest(body.bytes))
             }
         var decoder = TraceDecoder(payload, receivedAt: receivedAt, workers: max(workers, 1), limits: limits)
-        defer { decoder.deallocate() }
+        defer { decoder.end() }
         do throws(WireError) {
             try decoder.decode(payload.bytes)
         } catch {

@@ -83,6 +83,12 @@ struct WireReader {
             at += 1
             return value
         }
+        // Lengths up to 16 KB take two bytes.
+        if remaining >= 2, at[1] < 0x80 {
+            let value = UInt64(at.pointee & 0x7F) | UInt64(at[1]) << 7
+            at += 2
+            return value
+        }
         return try longVarint()
     }
 
@@ -157,6 +163,74 @@ struct WireReader {
     private mutating func advance(_ count: Int) throws(WireError) {
         guard remaining >= count else { throw failure("unexpected end") }
         at += count
+    }
+}
+
+extension WireReader {
+    /// Reads a KeyValue that is written as every known sender does: the key, then a value that is one plain field, and
+    /// nothing else. False where it is not, and then nothing was read and ``attribute()`` finds out what it is.
+    ///
+    /// In front of the general reader because most of a request is this, and it takes a quarter of the instructions.
+    @inline(__always)
+    func plainAttribute(into attribute: inout nj_attribute) -> Bool {
+        var cursor = at
+        guard end - cursor >= 4, cursor[0] == 0x0A, cursor[1] < 0x80 else { return false }
+        let keyLength = Int(cursor[1])
+        cursor += 2
+        attribute.key = -1
+        attribute.key_length = UInt16(truncatingIfNeeded: keyLength)
+        attribute.key_bytes = UnsafeRawPointer(cursor).assumingMemoryBound(to: CChar.self)
+        guard end - cursor >= keyLength + 3 else { return false }
+        cursor += keyLength
+        guard cursor[0] == 0x12 else { return false }
+        cursor += 1
+        guard let length = Self.shortLength(&cursor, end), length == end - cursor, length >= 2 else {
+            return false
+        }
+        let field = cursor[0]
+        cursor += 1
+        switch field {
+        case 0x0A:
+            guard let size = Self.shortLength(&cursor, end), size == end - cursor else { return false }
+            attribute.tag = UInt8(NJ_STRING.rawValue)
+            attribute.value.bytes = UnsafeRawPointer(cursor).assumingMemoryBound(to: CChar.self)
+            attribute.length = UInt32(truncatingIfNeeded: size)
+            return true
+        case 0x18:
+            guard let value = Self.shortLength(&cursor, end), cursor == end else { return false }
+            attribute.tag = UInt8(NJ_INT.rawValue)
+            attribute.value.integer = Int64(value)
+            return true
+        case 0x21 where end - cursor == 8:
+            let bits = UInt64(littleEndian: UnsafeRawPointer(cursor).loadUnaligned(as: UInt64.self))
+            attribute.tag = UInt8(NJ_DOUBLE.rawValue)
+            attribute.value.number = Double(bitPattern: bits)
+            return true
+        case 0x10 where end - cursor == 1 && cursor[0] < 0x80:
+            attribute.tag = UInt8(NJ_BOOL.rawValue)
+            attribute.value.integer = cursor[0] == 0 ? 0 : 1
+            return true
+        default: return false
+        }
+    }
+
+    /// A varint of up to three bytes; nil for a longer one or where the bytes end.
+    @inline(__always)
+    private static func shortLength(_ cursor: inout UnsafePointer<UInt8>, _ end: UnsafePointer<UInt8>) -> Int?
+    {
+        guard cursor < end else { return nil }
+        if cursor[0] < 0x80 {
+            cursor += 1
+            return Int(cursor[-1])
+        }
+        guard end - cursor >= 2 else { return nil }
+        if cursor[1] < 0x80 {
+            cursor += 2
+            return Int(cursor[-2] & 0x7F) | Int(cursor[-1]) << 7
+        }
+        guard end - cursor >= 3, cursor[2] < 0x80 else { return nil }
+        cursor += 3
+        return Int(cursor[-3] & 0x7F) | Int(cursor[-2] & 0x7F) << 7 | Int(cursor[-1]) << 14
     }
 }
 

@@ -19,19 +19,29 @@ package final class Slab: @unchecked Sendable {
     package var holders = 0
 
     private let payload: Payload
+    private let spanCapacity: Int
     private var attributeCapacity: Int
     private var contextCapacity: Int
     private var arena: [UnsafeMutableRawPointer] = []
     private var arenaBytes = 0
 
     /// An empty slab over a request's bytes.
-    package init(_ payload: Payload, receivedAt: Timestamp) {
+    /// - Parameters:
+    ///   - spanCapacity: How many spans it is to hold; held within 1 and ``capacity``.
+    ///   - attributeCapacity: For how many attributes to make room at first; more are taken.
+    package init(
+        _ payload: Payload,
+        receivedAt: Timestamp,
+        spanCapacity: Int = Slab.capacity,
+        attributeCapacity: Int = 1024
+    ) {
         self.payload = payload
         self.receivedAt = receivedAt
-        attributeCapacity = 1024
+        self.spanCapacity = min(max(spanCapacity, 1), Self.capacity)
+        self.attributeCapacity = max(attributeCapacity, 1)
         contextCapacity = 4
-        raw.spans = .allocate(capacity: Self.capacity)
-        raw.attributes = .allocate(capacity: attributeCapacity)
+        raw.spans = .allocate(capacity: self.spanCapacity)
+        raw.attributes = .allocate(capacity: self.attributeCapacity)
         raw.contexts = .allocate(capacity: contextCapacity)
     }
 
@@ -46,11 +56,11 @@ package final class Slab: @unchecked Sendable {
     package var count: Int { Int(raw.span_count) }
 
     /// Whether no further span fits.
-    package var isFull: Bool { raw.span_count == Self.capacity }
+    package var isFull: Bool { count == spanCapacity }
 
     /// The memory that keeping the slab alive costs, in bytes; the payload is shared with the request's other slabs.
     package var retainedBytes: Int {
-        payload.count + arenaBytes + Self.capacity * MemoryLayout<nj_span>.stride
+        payload.count + arenaBytes + spanCapacity * MemoryLayout<nj_span>.stride
             + attributeCapacity * MemoryLayout<nj_attribute>.stride
     }
 
@@ -74,7 +84,7 @@ package final class Slab: @unchecked Sendable {
 
     /// Appends a row; there must be room.
     package func append(_ span: nj_span) {
-        precondition(!isFull, "a slab holds \(Self.capacity) spans")
+        precondition(!isFull, "the slab holds \(spanCapacity) spans")
         raw.spans[count] = span
         raw.span_count += 1
     }
