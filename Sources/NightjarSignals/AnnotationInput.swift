@@ -99,6 +99,35 @@ private func readEach<Input: AnnotationInput>(
     }
 }
 
+extension ScoreInput {
+    /// The first fault of scores that go to one target in one call, with its index as path; nil where all are good.
+    package static func firstFault(of inputs: [ScoreInput]) -> InputError? {
+        faultOfAll(inputs) { $0.fault(path: $1) }
+    }
+}
+
+extension FeedbackInput {
+    /// The first fault of feedback that goes to one target in one call, with its index as path; nil where all is good.
+    package static func firstFault(of inputs: [FeedbackInput]) -> InputError? {
+        faultOfAll(inputs) { $0.fault(path: $1) }
+    }
+}
+
+private func faultOfAll<Input: AnnotationInput>(
+    _ inputs: [Input],
+    _ fault: (Input, String) -> InputError?
+) -> InputError? {
+    var seen: Set<String> = []
+    for (index, input) in inputs.enumerated() {
+        let path = "[\(index)]"
+        if let fault = fault(input, path) { return fault }
+        if let identity = input.identity, !seen.insert(identity).inserted {
+            return InputError(path: path, message: Input.duplicate)
+        }
+    }
+    return nil
+}
+
 /// All the inputs, or everything that is wrong with any of them.
 func allOrNothing<Input>(_ results: [Result<Input, InputErrors>]) throws(InputErrors) -> [Input] {
     var inputs: [Input] = []
@@ -114,7 +143,7 @@ func allOrNothing<Input>(_ results: [Result<Input, InputErrors>]) throws(InputEr
 }
 
 /// What `body` gives, or the first of its errors.
-func firstFault<Input>(_ body: () throws(InputErrors) -> Input) throws(InputError) -> Input {
+func withFirstError<Input>(_ body: () throws(InputErrors) -> Input) throws(InputError) -> Input {
     do throws(InputErrors) {
         return try body()
     } catch {

@@ -45,7 +45,7 @@ public struct FeedbackInput: Sendable, Equatable {
     /// Reads one from JSON: camelCase or snake_case, `experimentId` for `experiment`.
     /// - Throws: ``InputError`` with the first field that is missing, unknown or unfit.
     public init(json: Value, path: String = "") throws(InputError) {
-        self = try firstFault { () throws(InputErrors) in try FeedbackInput(strict: json, path: path) }
+        self = try withFirstError { () throws(InputErrors) in try FeedbackInput(strict: json, path: path) }
     }
 
     /// The feedback as it travels on the bus.

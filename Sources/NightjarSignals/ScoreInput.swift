@@ -47,7 +47,7 @@ public struct ScoreInput: Sendable, Equatable {
     /// Reads one from JSON: camelCase or snake_case, `explanation` for `reason`, `experimentId` for `experiment`.
     /// - Throws: ``InputError`` with the first field that is missing, unknown or unfit.
     public init(json: Value, path: String = "") throws(InputError) {
-        self = try firstFault { () throws(InputErrors) in try ScoreInput(strict: json, path: path) }
+        self = try withFirstError { () throws(InputErrors) in try ScoreInput(strict: json, path: path) }
     }
 
     /// The kinds of judge.
