@@ -1,5 +1,5 @@
 /// The version of the product.
-public enum NightjarVersion {
+public enum NightjarVersion: Sendable {
     /// As semantic versioning writes it.
     public static let text = "0.1.0"
 }

@@ -6,8 +6,7 @@ public struct RecordedTrace: Sendable, Equatable {
     let contents: RecordedContents
 
     /// The trace of an id. Spans of other traces are left out; of spans with one id the last given is taken.
-    /// Nil where no span is left: such a trace is not known.
-    /// - Parameter annotator: takes what is added; without one, adding throws.
+    /// Nil where no span is left: such a trace is not known. The annotator takes what is added; without one, adding throws.
     public init?(
         traceID: TraceID,
         spans: [Span],

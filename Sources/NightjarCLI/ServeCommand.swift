@@ -3,7 +3,6 @@ import Foundation
 import Logging
 import Nightjar
 import NightjarServer
-import ServiceLifecycle
 
 /// `nightjar serve`.
 struct ServeCommand: AsyncParsableCommand {
@@ -44,47 +43,22 @@ struct ServeCommand: AsyncParsableCommand {
         let server = HTTPInterface(configuration, logger: logger) { address, names in
             announce(address, names, engine)
         }
-        let group = ServiceGroup(
-            configuration: ServiceGroupConfiguration(
-                services: [
-                    .init(
-                        service: server,
-                        successTerminationBehavior: .gracefullyShutdownGroup,
-                        failureTerminationBehavior: .gracefullyShutdownGroup
-                    )
-                ],
-                gracefulShutdownSignals: [.sigterm, .sigint],
-                logger: silent
-            )
-        )
         do {
-            try await group.run()
+            try await server.runUntilToldToStop()
         } catch {
             complain("cannot serve: \(error)")
             throw Outcome.environment
         }
     }
 
-    private var silent: Logger {
-        var logger = Logger(label: "nightjar", factory: StreamLogHandler.standardError(label:))
-        logger.logLevel = .critical
-        return logger
-    }
-
     private func announce(_ address: String, _ names: [String], _ engine: EngineConfiguration) {
-        let stored =
-            switch engine.store {
-            case .file(let path): path
-            case .memory: "memory"
-            case nil: "nowhere (--db none)"
-            }
         print("nightjar \(NightjarVersion.text) listens on \(address)")
         print("  traces    POST \(address)/v1/traces   (OTEL_EXPORTER_OTLP_ENDPOINT=\(address))")
         print("  metrics   \(address)/metrics")
         print(
             "  plugins   \(engine.pluginFolder ?? "none"): \(names.isEmpty ? "none yet" : names.joined(separator: ", "))"
         )
-        print("  stored in \(stored)")
+        print("  stored in \(engine.databaseDescription)")
         fflush(nil)
     }
 
@@ -97,8 +71,7 @@ struct ServeCommand: AsyncParsableCommand {
 
     private func serverConfiguration() throws -> ServerConfiguration {
         var engine = EngineConfiguration(cores: ProcessInfo.processInfo.activeProcessorCount)
-        let database = setting(db, "DB") ?? "nightjar.db"
-        engine.store = database == "none" ? nil : .file(database)
+        engine.setDatabase(setting(db, "DB") ?? "nightjar.db")
         engine.pluginFolder = setting(plugins, "PLUGINS") ?? "plugins"
         var configuration = ServerConfiguration(engine: engine)
         configuration.isInsecureAllowed = insecure

@@ -11,7 +11,9 @@ struct AnnotationRoutes {
 
     func add(to router: Router<BasicRequestContext>) {
         router.post("/api/scores") { request, _ in
-            let inputs = try await inputs([ScoreInput].self, request)
+            let inputs = try await inputs(request) { json throws(InputErrors) in
+                try [ScoreInput](json: json, needsTarget: true)
+            }
             let now = engine.now
             let scores = inputs.map {
                 $0.score(id: $0.id ?? AnnotationID.fresh(), timestamp: now, targetMetadata: [:])
@@ -19,7 +21,9 @@ struct AnnotationRoutes {
             return try await answer { try await engine.annotate(scores: scores, feedback: []).scores }
         }
         router.post("/api/feedback") { request, _ in
-            let inputs = try await inputs([FeedbackInput].self, request)
+            let inputs = try await inputs(request) { json throws(InputErrors) in
+                try [FeedbackInput](json: json, needsTarget: true)
+            }
             let now = engine.now
             let feedback = inputs.map {
                 $0.feedback(id: $0.id ?? AnnotationID.fresh(), timestamp: now, targetMetadata: [:])
@@ -28,11 +32,13 @@ struct AnnotationRoutes {
         }
     }
 
-    private func inputs<List: AnnotationInputList>(_ type: List.Type, _ request: Request) async throws -> List
-    {
+    private func inputs<Input>(
+        _ request: Request,
+        _ read: (Value) throws(InputErrors) -> [Input]
+    ) async throws -> [Input] {
         let json = try await request.jsonBody(upTo: bodyBytes)
         do throws(InputErrors) {
-            return try List(json: json, needsTarget: true)
+            return try read(json)
         } catch {
             throw Problem(error)
         }
@@ -57,11 +63,3 @@ struct AnnotationRoutes {
         return .json(["results": .array(results)], status: status)
     }
 }
-
-/// A list of inputs that a request may hold.
-private protocol AnnotationInputList {
-    init(json: Value, needsTarget: Bool) throws(InputErrors)
-}
-
-extension [ScoreInput]: AnnotationInputList {}
-extension [FeedbackInput]: AnnotationInputList {}

@@ -3,7 +3,9 @@ import Hummingbird
 package import Logging
 import NIOCore
 import Nightjar
+import NightjarPlugins
 package import ServiceLifecycle
+import UnixSignals
 
 /// The server: an engine behind one HTTP listener.
 package struct HTTPInterface: Service {
@@ -46,6 +48,25 @@ package struct HTTPInterface: Service {
             throw error
         }
         await engine.shutdown()
+    }
+
+    /// Runs until the process gets SIGTERM or SIGINT.
+    /// - Throws: As ``run()``.
+    package func runUntilToldToStop() async throws {
+        let group = ServiceGroup(
+            configuration: ServiceGroupConfiguration(
+                services: [
+                    .init(
+                        service: self,
+                        successTerminationBehavior: .gracefullyShutdownGroup,
+                        failureTerminationBehavior: .gracefullyShutdownGroup
+                    )
+                ],
+                gracefulShutdownSignals: [.sigterm, .sigint],
+                logger: quiet(logger)
+            )
+        )
+        try await group.run()
     }
 
     private func router(_ engine: Engine) -> Router<BasicRequestContext> {

@@ -33,9 +33,9 @@ extension Request {
     /// The body as JSON.
     func jsonBody(upTo limit: Int) async throws -> Value {
         let payload = try await wholeBody(upTo: limit)
-        do {
+        do throws(JSONError) {
             return try Value(jsonBytes: Array(payload.bytes))
-        } catch let error as JSONError {
+        } catch {
             throw Problem(.badRequest, "the body is not JSON: \(error)")
         }
     }

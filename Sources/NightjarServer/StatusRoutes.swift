@@ -1,6 +1,7 @@
 import HTTPTypes
 import Hummingbird
 import Nightjar
+import NightjarBus
 import NightjarExporters
 import NightjarPlugins
 import NightjarSignals

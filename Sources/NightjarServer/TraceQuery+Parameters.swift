@@ -6,7 +6,7 @@ import NightjarStore
 
 extension TraceQuery {
     /// Reads the filters of `GET /api/traces`; a parameter that is not known or not valid is refused by name.
-    init(_ parameters: FlatDictionary<Substring, Substring>) throws {
+    init(_ parameters: some Sequence<(key: Substring, value: Substring)>) throws {
         self.init()
         for (key, value) in parameters { try set(String(key), String(value)) }
     }

@@ -24,6 +24,20 @@ package struct EngineConfiguration: Sendable {
     package init(cores: Int) {
         workers = max(1, cores - 1)
     }
+
+    /// Sets where everything is kept: a file's path, or `none`.
+    package mutating func setDatabase(_ name: String) {
+        store = name == "none" ? nil : .file(name)
+    }
+
+    /// Where everything is kept, for people.
+    package var databaseDescription: String {
+        switch store {
+        case .file(let path): path
+        case .memory: "memory, gone when it stops"
+        case nil: "nowhere (--db none)"
+        }
+    }
 }
 
 /// Why the engine did not take or do something.

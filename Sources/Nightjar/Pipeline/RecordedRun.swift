@@ -105,6 +105,11 @@ package final class RecordedRun {
     /// What every series has counted.
     package var totals: [StoredSeries] { ledger.snapshot() }
 
+    /// Whether a metric is one of the catalogue's or the host's own.
+    package static func isBuiltIn(_ name: String) -> Bool {
+        name.hasPrefix("nightjar_") || Catalogue.names.contains(name)
+    }
+
     private func collect() {
         let effects = core.take(ticket: 0)
         scores += effects.scores

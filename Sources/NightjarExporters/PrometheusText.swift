@@ -1,0 +1,150 @@
+package import NightjarBus
+
+/// Writes series in the Prometheus text format 0.0.4: families sorted by name, series in the order of their number.
+package struct PrometheusText {
+    /// The media type of the format.
+    package static let contentType = "text/plain; version=0.0.4; charset=utf-8"
+
+    /// What was written so far, UTF-8.
+    package private(set) var bytes: [UInt8] = []
+
+    /// The labels of the series being written, without braces, and whether there are any.
+    private var labels: [UInt8] = []
+    /// The bounds last seen and their text: the series of one family share them.
+    private var bounds: [Double] = []
+    private var boundTexts: [[UInt8]] = []
+
+    /// The series as one document.
+    package static func document(_ series: [StoredSeries]) -> [UInt8] {
+        var text = PrometheusText()
+        // A series takes about a line of 100 bytes, a histogram a dozen.
+        text.bytes.reserveCapacity(series.count * 160)
+        text.write(series)
+        return text.bytes
+    }
+
+    private mutating func write(_ series: [StoredSeries]) {
+        let order = series.indices.sorted {
+            let (left, right) = (series[$0], series[$1])
+            if left.instrument.name != right.instrument.name {
+                return left.instrument.name < right.instrument.name
+            }
+            return left.id.index < right.id.index
+        }
+        var start = 0
+        while start < order.count {
+            let name = series[order[start]].instrument.name
+            let end = order[start...].firstIndex { series[$0].instrument.name != name } ?? order.count
+            let family = order[start..<end].lazy.map { series[$0] }
+            writeHead(
+                family.first { !$0.instrument.help.isEmpty }?.instrument ?? series[order[start]].instrument
+            )
+            for one in family { write(one) }
+            start = end
+        }
+    }
+
+    private mutating func writeHead(_ instrument: InstrumentDescriptor) {
+        if !instrument.help.isEmpty {
+            append("# HELP ")
+            append(instrument.name)
+            append(" ")
+            appendEscaped(instrument.help, quotes: false)
+            append("\n")
+        }
+        append("# TYPE ")
+        append(instrument.name)
+        append(" ")
+        append(instrument.type.rawValue)
+        append("\n")
+    }
+
+    private mutating func write(_ series: StoredSeries) {
+        renderLabels(series)
+        switch series.instrument.type {
+        case .counter, .gauge: sample(series.instrument.name, "", PrometheusNumber.bytes(series.total.sum))
+        case .histogram: writeHistogram(series)
+        }
+    }
+
+    private mutating func writeHistogram(_ series: StoredSeries) {
+        let name = series.instrument.name
+        if let resolved = series.instrument.buckets, resolved != bounds {
+            bounds = resolved
+            boundTexts = resolved.map(PrometheusNumber.boundBytes)
+        }
+        let count = series.instrument.buckets == nil ? 0 : bounds.count
+        var cumulative: UInt64 = 0
+        for index in 0..<count {
+            cumulative += index < series.total.buckets.count ? series.total.buckets[index] : 0
+            sample(name, "_bucket", PrometheusNumber.bytes(cumulative), bound: boundTexts[index])
+        }
+        // The format demands that +Inf and the count agree and that no bucket exceeds them.
+        let all = PrometheusNumber.bytes(max(cumulative, series.total.count))
+        sample(name, "_bucket", all, bound: PrometheusNumber.infinity)
+        sample(name, "_sum", PrometheusNumber.bytes(series.total.sum))
+        sample(name, "_count", all)
+    }
+
+    /// One line: the name with its suffix, the labels rendered before, the bound of a bucket, the value.
+    private mutating func sample(
+        _ name: String,
+        _ suffix: StaticString,
+        _ value: [UInt8],
+        bound: [UInt8]? = nil
+    ) {
+        append(name)
+        append(suffix)
+        if bound != nil || !labels.isEmpty {
+            append("{")
+            bytes += labels
+            if let bound {
+                if !labels.isEmpty { append(",") }
+                append("le=\"")
+                bytes += bound
+                append("\"")
+            }
+            append("}")
+        }
+        append(" ")
+        bytes += value
+        append("\n")
+    }
+
+    private mutating func renderLabels(_ series: StoredSeries) {
+        // Written into `bytes` and moved, so that one escaping serves both.
+        let mark = bytes.count
+        for (index, label) in series.labels.enumerated() {
+            if index > 0 { append(",") }
+            // A second `le` or a `__name__` would make the whole scrape fail; Prometheus renames clashes the same way.
+            if label.name == "__name__" || label.name == "le" && series.instrument.type == .histogram {
+                append("exported_")
+            }
+            append(label.name)
+            append("=\"")
+            appendEscaped(label.value, quotes: true)
+            append("\"")
+        }
+        labels.removeAll(keepingCapacity: true)
+        labels += bytes[mark...]
+        bytes.removeSubrange(mark...)
+    }
+
+    private mutating func append(_ text: String) { bytes.append(contentsOf: text.utf8) }
+
+    private mutating func append(_ text: StaticString) {
+        bytes.append(contentsOf: UnsafeBufferPointer(start: text.utf8Start, count: text.utf8CodeUnitCount))
+    }
+
+    /// Backslashes and line ends are escaped everywhere, quotes in label values only.
+    private mutating func appendEscaped(_ text: String, quotes: Bool) {
+        for byte in text.utf8 {
+            switch byte {
+            case UInt8(ascii: "\\"): append("\\\\")
+            case UInt8(ascii: "\n"): append("\\n")
+            case UInt8(ascii: "\"") where quotes: append("\\\"")
+            default: bytes.append(byte)
+            }
+        }
+    }
+}
