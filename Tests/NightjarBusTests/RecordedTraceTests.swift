@@ -108,20 +108,10 @@ import Testing
     }
 
     @Test func `a long chain neither recurses nor costs its square`() throws {
-<<<<<<< HEAD
-        let spans = (1...10_000).reversed().map { number in
-            Self.span(
-                UInt64(number),
-                parent: UInt64(number - 1),
-                at: -Int64(number),
-                metadata: number <= 1000 ? ["k\(number)": 1] : [:]
-            )
-=======
         var spans: [Span] = []
         for number in (1...UInt64(10_000)).reversed() {
             let metadata: Value.Object = number <= 1000 ? ["k\(number)": 1] : [:]
             spans.append(Self.span(number, parent: number - 1, at: -Int64(number), metadata: metadata))
->>>>>>> edge
         }
         let trace = try #require(RecordedTrace(traceID: Self.id, spans: spans))
         #expect(trace.rootSpan.id == SpanID(value: 1))
