@@ -2,7 +2,9 @@ import ArgumentParser
 import Foundation
 import Logging
 import Nightjar
+import NightjarPlugins
 import NightjarServer
+import NightjarSignals
 
 /// `nightjar serve`.
 struct ServeCommand: AsyncParsableCommand {
@@ -12,7 +14,9 @@ struct ServeCommand: AsyncParsableCommand {
         discussion: """
             Takes OTLP/HTTP at /v1/traces, runs the built-in metrics and the plugins on it, stores everything, and answers \
             /metrics and the API. Each option can also be given in the environment: NIGHTJAR_LISTEN, NIGHTJAR_DB, \
-            NIGHTJAR_PLUGINS, NIGHTJAR_LOG_LEVEL.
+            NIGHTJAR_PLUGINS, NIGHTJAR_LOG_LEVEL;
+            and when traces end: NIGHTJAR_TRACE_IDLEPERIOD (6s), NIGHTJAR_TRACE_IDLETIMEOUT (60s), NIGHTJAR_TRACE_MAXAGE (1h), \
+            NIGHTJAR_EXTRACTION_PARENTWAIT.
             """
     )
 
@@ -39,11 +43,11 @@ struct ServeCommand: AsyncParsableCommand {
         }
         var logger = Logger(label: "nightjar", factory: StreamLogHandler.standardError(label:))
         logger.logLevel = try level()
-        let engine = configuration.engine
-        let server = HTTPInterface(configuration, logger: logger) { address, names in
-            announce(address, names, engine)
-        }
         do {
+            let engine = try Engine(configuration.engine, logger: logger)
+            let server = HTTPInterface(configuration, engine: engine, logger: logger) { address in
+                announce(address, engine)
+            }
             try await server.runUntilToldToStop()
         } catch {
             complain("cannot serve: \(error)")
@@ -51,14 +55,15 @@ struct ServeCommand: AsyncParsableCommand {
         }
     }
 
-    private func announce(_ address: String, _ names: [String], _ engine: EngineConfiguration) {
+    private func announce(_ address: String, _ engine: Engine) {
+        let names = engine.plugins?.runningNames ?? []
         print("nightjar \(NightjarVersion.text) listens on \(address)")
         print("  traces    POST \(address)/v1/traces   (OTEL_EXPORTER_OTLP_ENDPOINT=\(address))")
         print("  metrics   \(address)/metrics")
         print(
-            "  plugins   \(engine.pluginFolder ?? "none"): \(names.isEmpty ? "none yet" : names.joined(separator: ", "))"
+            "  plugins   \(engine.configuration.pluginFolder ?? "none"): \(names.isEmpty ? "none yet" : names.joined(separator: ", "))"
         )
-        print("  stored in \(engine.databaseDescription)")
+        print("  stored in \(engine.configuration.databaseDescription)")
         fflush(nil)
     }
 
@@ -73,6 +78,11 @@ struct ServeCommand: AsyncParsableCommand {
         var engine = EngineConfiguration(cores: ProcessInfo.processInfo.activeProcessorCount)
         engine.setDatabase(setting(db, "DB") ?? "nightjar.db")
         engine.pluginFolder = setting(plugins, "PLUGINS") ?? "plugins"
+        try setDuration("TRACE_IDLEPERIOD", &engine.trace.idlePeriod)
+        try setDuration("TRACE_IDLETIMEOUT", &engine.trace.idleTimeout)
+        try setDuration("TRACE_MAXAGE", &engine.trace.maxAge)
+        engine.trace.parentWait = engine.trace.maxAge
+        try setDuration("EXTRACTION_PARENTWAIT", &engine.trace.parentWait)
         var configuration = ServerConfiguration(engine: engine)
         configuration.isInsecureAllowed = insecure
         if let listen = setting(listen, "LISTEN") {
@@ -87,6 +97,15 @@ struct ServeCommand: AsyncParsableCommand {
             configuration.port = Int(port)
         }
         return configuration
+    }
+
+    private func setDuration(_ name: String, _ duration: inout Duration) throws {
+        guard let text = setting(nil, name) else { return }
+        guard let value = Duration(written: text) else {
+            complain("NIGHTJAR_\(name)=\(text): write a duration such as 250ms, 10s, 5m, 1h or 10d")
+            throw Outcome.usage
+        }
+        duration = value
     }
 
     private func level() throws -> Logger.Level {

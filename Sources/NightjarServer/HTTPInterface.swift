@@ -2,43 +2,41 @@ import HTTPTypes
 import Hummingbird
 package import Logging
 import NIOCore
-import Nightjar
-import NightjarPlugins
-package import ServiceLifecycle
+package import Nightjar
+import ServiceLifecycle
 import UnixSignals
 
 /// The server: an engine behind one HTTP listener.
 package struct HTTPInterface: Service {
     private let configuration: ServerConfiguration
+    private let engine: Engine
     private let logger: Logger
-    private let onRunning: @Sendable (String, [String]) -> Void
+    private let onRunning: @Sendable (String) -> Void
 
-    /// A server that is not started. `onRunning` gets the address that it listens on, once it does, and the
-    /// names of the plugins that run.
+    /// A server that is not started. `onRunning` gets the address that it listens on, once it does.
     package init(
         _ configuration: ServerConfiguration,
+        engine: Engine,
         logger: Logger,
-        onRunning: @escaping @Sendable (String, [String]) -> Void
+        onRunning: @escaping @Sendable (String) -> Void
     ) {
         self.configuration = configuration
+        self.engine = engine
         self.logger = logger
         self.onRunning = onRunning
     }
 
-    /// Opens the store, loads the plugins, listens, and returns when the task is cancelled or the process is told to stop:
-    /// then it takes nothing more, finishes what it took and stores it.
-    /// - Throws: When the store cannot be opened or the address cannot be bound.
+    /// Listens, and returns when the task is cancelled or the process is told to stop: then it takes nothing more, finishes
+    /// what it took, stores it and closes the engine.
+    /// - Throws: When the address cannot be bound.
     package func run() async throws {
-        let engine = try Engine(configuration.engine, logger: logger)
         let application = Application(
-            router: router(engine),
+            router: router(),
             configuration: ApplicationConfiguration(
                 address: .hostname(configuration.host, port: configuration.port),
                 serverName: "nightjar"
             ),
-            onServerRunning: { channel in
-                onRunning(address(of: channel), engine.plugins?.runningNames ?? [])
-            },
+            onServerRunning: { channel in onRunning(address(of: channel)) },
             logger: quiet(logger)
         )
         do {
@@ -69,7 +67,7 @@ package struct HTTPInterface: Service {
         try await group.run()
     }
 
-    private func router(_ engine: Engine) -> Router<BasicRequestContext> {
+    private func router() -> Router<BasicRequestContext> {
         let router = Router(context: BasicRequestContext.self)
         router.add(middleware: ProblemMiddleware())
         TraceRoutes(engine: engine, bodyBytes: configuration.bodyBytes).add(to: router)

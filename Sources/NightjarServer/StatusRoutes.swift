@@ -13,8 +13,8 @@ struct StatusRoutes {
     func add(to router: Router<BasicRequestContext>) {
         router.get("/metrics") { _, _ in
             Response.bytes(
-                PrometheusText.encode(engine.ledger.snapshot()),
-                type: "text/plain; version=0.0.4; charset=utf-8"
+                PrometheusText.document(engine.ledger.snapshot()),
+                type: PrometheusText.contentType
             )
         }
         router.get("/healthz") { _, _ in Response.json(["status": "ok"]) }

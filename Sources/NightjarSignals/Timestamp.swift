@@ -52,6 +52,21 @@ public struct Timestamp: Hashable, Sendable, Comparable, CustomStringConvertible
 }
 
 extension Duration {
+    /// Reads a duration as configuration writes it: a number and `ms`, `s`, `m`, `h` or `d`; nil for anything else.
+    package init?(written text: String) {
+        let units: [(suffix: String, seconds: Double)] = [
+            ("ms", 0.001), ("s", 1), ("m", 60), ("h", 3600), ("d", 86_400),
+        ]
+        for unit in units where text.hasSuffix(unit.suffix) {
+            guard let number = Double(text.dropLast(unit.suffix.count)), number >= 0,
+                number * unit.seconds < 9e9
+            else { continue }
+            self = .milliseconds(Int64((number * unit.seconds * 1000).rounded()))
+            return
+        }
+        return nil
+    }
+
     /// The whole duration in nanoseconds, held at the ends of the range.
     package var nanoseconds: Int64 {
         let (seconds, attoseconds) = components
