@@ -1,0 +1,79 @@
+import Foundation
+import NightjarSignals
+import NightjarTesting
+import Testing
+
+@Suite struct DurabilityTests {
+    @Test func `every span acknowledged before SIGKILL is there after a restart, and counted once`() async throws {
+        let folder = try Fixture()
+        let database = folder.path("nightjar.db")
+        var acknowledged: Set<String> = []
+        for round in 0..<3 {
+            let server = try start(database)
+            let address = try await server.listeningAddress()
+            let client = HTTPClient(port: address.port)
+            let sent = await withTaskGroup(of: [String].self) { group in
+                for sender in 0..<3 {
+                    group.addTask { await send(client, prefix: round * 10 + sender) }
+                }
+                // Killed while the senders send: after some answers, whatever else is on its way.
+                group.addTask {
+                    try? await wait(for: "some spans to be taken") { await taken(client) > Double(60 * (round + 1)) }
+                    server.signal(SIGKILL)
+                    return []
+                }
+                return await group.reduce(into: [String]()) { $0 += $1 }
+            }
+            _ = try await server.exitCode()
+            #expect(!sent.isEmpty)
+            acknowledged.formUnion(sent)
+        }
+        let server = try start(database)
+        let address = try await server.listeningAddress()
+        let client = HTTPClient(port: address.port)
+        var stored: Set<String> = []
+        var cursor: String?
+        repeat {
+            let page = try await client.get("/api/traces?limit=500" + (cursor.map { "&cursor=\($0)" } ?? "")).json()
+            stored.formUnion((page["traces"]?.array ?? []).compactMap { $0["traceId"]?.string })
+            cursor = page["nextCursor"]?.string
+        } while cursor != nil
+        #expect(acknowledged.subtracting(stored).isEmpty, "lost after a 200")
+        try await wait(for: "what was not processed to be processed again") {
+            await counted(client) == Double(stored.count)
+        }
+        server.signal(SIGTERM)
+        #expect(try await server.exitCode() == 0)
+    }
+
+    private func start(_ database: String) throws -> RunningProcess {
+        try RunningProcess(
+            RunningProcess.nightjar(),
+            arguments: ["serve", "--listen", "127.0.0.1:0", "--db", database, "--plugins", "none"])
+    }
+}
+
+/// Sends single spans, each a trace of its own, until the server is gone; returns the acknowledged ones.
+private func send(_ client: HTTPClient, prefix: Int) async -> [String] {
+    var acknowledged: [String] = []
+    for number in 0..<5000 {
+        let trace = String(format: "%08x%024x", prefix + 1, number + 1)
+        let body = IngestTests.body(trace: trace)
+        let headers = [(name: "Content-Type", value: "application/json")]
+        guard let answer = try? await client.send("POST", "/v1/traces", headers: headers, body: body) else { break }
+        if answer.status == 200 { acknowledged.append(trace) }
+    }
+    return acknowledged
+}
+
+private func value(_ client: HTTPClient, _ metric: String) async -> Double {
+    guard let text = try? await client.get("/metrics").text else { return 0 }
+    let line = text.split(separator: "\n").first { $0.hasPrefix(metric) }
+    return line.flatMap { $0.split(separator: " ").last }.flatMap { Double($0) } ?? 0
+}
+
+private func taken(_ client: HTTPClient) async -> Double { await value(client, "nightjar_spans_received_total") }
+
+private func counted(_ client: HTTPClient) async -> Double {
+    await value(client, "mastra_agent_runs_ended{")
+}
