@@ -151,7 +151,8 @@ struct CommitBacklog {
             batches.removeFirst()
         }
         while let (submission, added, bytes) = submissions.first,
-            group.submissions.isEmpty || fits(added, settings.groupRows)
+            group.submissions.isEmpty
+                || (fits(added, settings.groupRows) && group.bytes + bytes <= settings.groupBytes)
         {
             group.submissions.append(submission)
             group.bytes += bytes

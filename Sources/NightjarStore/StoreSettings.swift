@@ -20,6 +20,8 @@ package struct StoreSettings: Sendable {
     package var groupWindow = Duration.milliseconds(5)
     /// At most so many rows share a transaction, as far as one submission or batch alone is not larger.
     package var groupRows = 10_000
+    /// At most so many bytes of submissions share a transaction, so that its pages stay in the connection's cache.
+    package var groupBytes = 16 << 20
     /// How long a statement waits for another process to let go of the database.
     package var busyTimeout = Duration.seconds(2)
     /// The pause after a failed commit of effects, doubled with each failure up to `longestBackoff`.
