@@ -16,6 +16,9 @@ struct CommitBacklog {
         var batches: [Batch] = []
         /// What the submissions weigh in the queue.
         var bytes = 0
+
+        /// Whether one part of it may fail while another would not.
+        var isMixed: Bool { submissions.count > 1 || (submissions.count == 1 && !batches.isEmpty) }
     }
 
     /// What the writer does next.

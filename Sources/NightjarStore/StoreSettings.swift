@@ -30,6 +30,8 @@ package struct StoreSettings: Sendable {
     package var longestBackoff = Duration.seconds(5)
     /// How long `flush` and `close` wait.
     package var flushPatience = Duration.seconds(30)
+    /// How long a lookup may take; then it fails with `timeout`.
+    package var queryPatience = Duration.seconds(10)
     /// How many connections read beside the writer; an in-memory store has one for everything.
     package var readers = 4
     /// The wall clock, for the time at which a record was made.

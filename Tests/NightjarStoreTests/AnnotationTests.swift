@@ -38,6 +38,16 @@ struct AnnotationTests {
         #expect(try fixture.store.feedback(of: traceID(1)).map(\.feedback) == [whole])
     }
 
+    @Test func `metadata that cannot be read back does not hide the rest`() throws {
+        let fixture = try Fixture()
+        var deep = score("deep")
+        deep.metadata = ["a": (0..<100).reduce(Value.null) { value, _ in .array([value]) }]
+        try fixture.submit(scores: [deep, score("b")])
+        let scores = try fixture.store.scores(of: traceID(1)).map(\.score)
+        #expect(scores.map(\.id) == ["deep", "b"])
+        #expect(scores.first?.metadata["unreadable"] == .string(Value.object(deep.metadata).json))
+    }
+
     @Test func `a session's annotations need no trace`() throws {
         let fixture = try Fixture()
         var session = score("a", trace: nil)

@@ -104,6 +104,45 @@ struct JournalTests {
         #expect(try fixture.submit(chunks: [chunk(1)], scores: [score("a")]).sequences == [1])
     }
 
+    @Test func `a submission that the database refuses does not take others with it`() throws {
+        let fixture = try Fixture()
+        try fixture.other().write {
+            try $0.execute(
+                sql: """
+                    CREATE TRIGGER picky BEFORE INSERT ON scores WHEN new.id = 'bad'
+                    BEGIN SELECT RAISE(ABORT, 'bad'); END
+                    """
+            )
+        }
+        let outcome = Outcome()
+        let (entered, gate) = (DispatchSemaphore(value: 0), DispatchSemaphore(value: 0))
+        try fixture.store.submit(
+            Submission(receivedAt: Timestamp(unixNano: 1)) { _ in
+                entered.signal()
+                _ = gate.wait(timeout: .now() + 20)
+            }
+        )
+        #expect(entered.wait(timeout: .now() + 20) == .success)
+        for id in ["a", "bad", "c"] {
+            try fixture.store.submit(
+                Submission(
+                    chunks: [chunk(1)],
+                    scores: [score(id)],
+                    receivedAt: Timestamp(unixNano: 1),
+                    completion: outcome.add
+                )
+            )
+        }
+        var effects = Effects()
+        effects.traces = [record(7)]
+        fixture.store.commit(effects) {}
+        gate.signal()
+        try fixture.store.flush()
+        #expect(outcome.results.map { (try? $0.get())?.sequences } == [[1], nil, [2]])
+        #expect(try fixture.store.trace(traceID(7)) == record(7))
+        #expect(fixture.store.status.queuedBytes == 0)
+    }
+
     @Test func `a database that another process holds gives a retryable error`() throws {
         let fixture = try Fixture { $0.busyTimeout = .milliseconds(20) }
         let error = try fixture.other().writeWithoutTransaction { db in

@@ -94,6 +94,15 @@ struct TraceListTests {
         #expect(try pages(fixture.store, later) == [[2]])
     }
 
+    @Test func `a lookup that takes too long ends`() throws {
+        let fixture = try Fixture { $0.queryPatience = .zero }
+        try fixture.commit { effects in effects.traces = (1...2_000).map { record($0) } }
+        var query = TraceQuery()
+        query.service = "none"
+        let error = #expect(throws: StoreError.self) { try fixture.store.traces(query) }
+        #expect(error?.code == .timeout)
+    }
+
     @Test func `a page holds at most 500 and at least one`() throws {
         let fixture = try Fixture()
         try fixture.commit { effects in effects.traces = (1...502).map { record($0) } }
