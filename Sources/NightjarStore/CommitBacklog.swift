@@ -16,6 +16,9 @@ struct CommitBacklog {
         var batches: [Batch] = []
         /// What the submissions weigh in the queue.
         var bytes = 0
+
+        /// Whether one part of it may fail while another would not.
+        var isMixed: Bool { submissions.count > 1 || (submissions.count == 1 && !batches.isEmpty) }
     }
 
     /// What the writer does next.
@@ -151,7 +154,8 @@ struct CommitBacklog {
             batches.removeFirst()
         }
         while let (submission, added, bytes) = submissions.first,
-            group.submissions.isEmpty || fits(added, settings.groupRows)
+            group.submissions.isEmpty
+                || (fits(added, settings.groupRows) && group.bytes + bytes <= settings.groupBytes)
         {
             group.submissions.append(submission)
             group.bytes += bytes

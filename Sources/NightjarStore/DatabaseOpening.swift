@@ -28,10 +28,36 @@ func openDatabase(
         try Schema.migrate(database)
         try database.writeWithoutTransaction { db in
             // After the pool has switched to WAL, which sets NORMAL. An acknowledged input must outlive a power cut.
-            // A checkpoint each 16 MiB instead of 4 MiB writes pages that many commits share less often.
-            try db.execute(sql: "PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 4096")
+            // The cache holds the pages of one group, 16 MiB of payload and what it touches; with less they are written
+            // twice (measured 66 against 51 µs of CPU a chunk of 9.6 kB). A checkpoint each 32 MiB instead of 4 writes pages that many
+            // commits share less often; it is also about how much a start after a crash reads.
+            try db.execute(
+                sql: """
+                    PRAGMA synchronous = FULL; PRAGMA cache_size = -65536; PRAGMA wal_autocheckpoint = 8192
+                    """
+            )
         }
         return database
+    }
+}
+
+/// Runs `body`; a statement of its that runs beyond `limit` ends with SQLITE_INTERRUPT.
+func interrupting<Value>(_ db: Database, after limit: Duration, _ body: () throws -> Value) rethrows -> Value
+{
+    var deadline = ContinuousClock.now + limit
+    return try withUnsafeMutablePointer(to: &deadline) { deadline in
+        // A thousand steps of SQLite's machine take some 50 µs, reading the clock 0.03.
+        sqlite3_progress_handler(
+            db.sqliteConnection,
+            1000,
+            { context in
+                guard let context else { return 0 }
+                return ContinuousClock.now >= context.load(as: ContinuousClock.Instant.self) ? 1 : 0
+            },
+            deadline
+        )
+        defer { sqlite3_progress_handler(db.sqliteConnection, 0, nil, nil) }
+        return try body()
     }
 }
 

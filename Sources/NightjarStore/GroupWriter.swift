@@ -147,9 +147,25 @@ final class GroupWriter: @unchecked Sendable {
             var inputs = group
             inputs.batches = []
             perform(inputs)
+        case .failure(let failure) where failure.error.code == .failed && group.isMixed:
+            performOneByOne(group)
         case .failure(let failure):
             fail(group, failure.error)
         }
+    }
+
+    /// What the database itself refuses, as opposed to the disk, must not take others with it, again and again.
+    private func performOneByOne(_ group: CommitBacklog.Group) {
+        for (index, submission) in group.submissions.enumerated() {
+            var alone = CommitBacklog.Group()
+            alone.submissions = [submission]
+            // The weight is known for all together; it is given back with the first.
+            alone.bytes = index == 0 ? group.bytes : 0
+            perform(alone)
+        }
+        var effects = group
+        (effects.submissions, effects.bytes) = ([], 0)
+        if !effects.batches.isEmpty { perform(effects) }
     }
 
     private func transact(

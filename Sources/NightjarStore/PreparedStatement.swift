@@ -181,7 +181,12 @@ final class PreparedStatement {
         }
     }
 
-    func object(_ column: Int32) throws -> Value.Object { try Value(json: text(column)).object ?? [:] }
+    /// An object; text that is none, or nested too deep to read, is kept under one key: a row must not hide the others.
+    func object(_ column: Int32) -> Value.Object {
+        let text = text(column)
+        // The reason is in the text itself.
+        return (try? Value(json: text))?.object ?? ["unreadable": .string(text)]
+    }
 
     func traceID(_ column: Int32) -> TraceID {
         let bytes = bytes(column)

@@ -3,26 +3,33 @@ import NightjarBus
 import NightjarSignals
 
 /// The statements that look things up by trace.
-enum Queries {
-    static let trace = "SELECT \(Columns.trace) FROM traces WHERE trace_id = ?"
-    static let chunks = "SELECT \(Columns.chunk) FROM journal WHERE trace_id = ? ORDER BY seq"
-    static let scores = "SELECT \(Columns.score), created_at FROM scores WHERE trace_id = ? ORDER BY row"
-    static let feedback =
+package enum Queries {
+    /// The record of one trace.
+    package static let trace = "SELECT \(Columns.trace) FROM traces WHERE trace_id = ?"
+    /// The chunks of one trace.
+    package static let chunks = "SELECT \(Columns.chunk) FROM journal WHERE trace_id = ? ORDER BY seq"
+    /// The scores of one trace.
+    package static let scores =
+        "SELECT \(Columns.score), created_at FROM scores WHERE trace_id = ? ORDER BY row"
+    /// The feedback on one trace.
+    package static let feedback =
         "SELECT \(Columns.feedback), created_at FROM feedback WHERE trace_id = ? ORDER BY row"
-    static let logs = """
+    /// The logs of one trace.
+    package static let logs = """
         SELECT \(Columns.log), created_at, row FROM logs WHERE trace_id = ? ORDER BY timestamp, row
         """
 }
 
 /// The conditions of a query as SQL, with what to bind in their places.
-struct TraceConditions {
+package struct TraceConditions {
     /// The statement: the columns of a trace, its time in the order asked for, and its row.
-    let sql: String
+    package let sql: String
     private let binds: [(PreparedStatement, Int32) -> Void]
     /// How many traces the page holds.
     let limit: Int
 
-    init(_ query: TraceQuery) {
+    /// The statement for a query.
+    package init(_ query: TraceQuery) {
         let time = query.order == .start ? "sort_time" : "last_received"
         var conditions: [String] = []
         var binds: [(PreparedStatement, Int32) -> Void] = []

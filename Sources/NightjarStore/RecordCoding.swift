@@ -107,8 +107,8 @@ extension PreparedStatement {
     }
 
     /// A score read with `Columns.score`.
-    func score() throws -> Score {
-        var score = Score(id: text(0), timestamp: time(1), scorerName: text(5), metadata: try object(13))
+    func score() -> Score {
+        var score = Score(id: text(0), timestamp: time(1), scorerName: text(5), metadata: object(13))
         score.traceID = optional(2, traceID)
         score.spanID = optional(3, spanID)
         score.sessionID = optional(4, text)
@@ -149,7 +149,7 @@ extension PreparedStatement {
             source: text(5),
             feedbackType: text(6),
             value: try value(7),
-            metadata: try object(10)
+            metadata: object(10)
         )
         feedback.traceID = optional(2, traceID)
         feedback.spanID = optional(3, spanID)
@@ -170,13 +170,13 @@ extension PreparedStatement {
     }
 
     /// A log line read with `Columns.log`.
-    func log() throws -> Log {
+    func log() -> Log {
         var log = Log(
             timestamp: time(0),
             level: LogLevel(rawValue: int(1)) ?? .info,
             message: text(2),
-            data: try object(3),
-            metadata: try object(6)
+            data: object(3),
+            metadata: object(6)
         )
         log.traceID = optional(4, traceID)
         log.spanID = optional(5, spanID)

@@ -9,6 +9,7 @@ package final class SQLiteStore: Journal, TelemetryStore {
 
     private let database: any DatabaseWriter
     private let writer: GroupWriter
+    private let queryPatience: Duration
 
     /// Opens the database, makes or migrates its tables, and starts the writer's thread.
     /// - Parameters:
@@ -24,6 +25,7 @@ package final class SQLiteStore: Journal, TelemetryStore {
     ) throws(StoreError) {
         let database = try openDatabase(location, settings)
         self.database = database
+        queryPatience = settings.queryPatience
         writer = try storeErrors { try GroupWriter(database, ledger: ledger, settings: settings) }
         writer.start()
     }
@@ -48,7 +50,7 @@ package final class SQLiteStore: Journal, TelemetryStore {
             recovery.scores = try PreparedStatement(
                 db,
                 "SELECT \(Columns.score) FROM scores WHERE counted = 0 ORDER BY id"
-            ).rows { try $0.score() }
+            ).rows { $0.score() }
             recovery.feedback = try PreparedStatement(
                 db,
                 "SELECT \(Columns.feedback) FROM feedback WHERE counted = 0 ORDER BY id"
@@ -82,7 +84,7 @@ package final class SQLiteStore: Journal, TelemetryStore {
     }
 
     package func chunks(of trace: TraceID) throws(StoreError) -> [StoredChunk] {
-        try read { db in
+        try look { db in
             let statement = try PreparedStatement(cached: db, Queries.chunks)
             statement.bind(1, trace)
             return try statement.rows { $0.chunk() }
@@ -90,7 +92,7 @@ package final class SQLiteStore: Journal, TelemetryStore {
     }
 
     package func trace(_ id: TraceID) throws(StoreError) -> TraceRecord? {
-        try read { db in
+        try look { db in
             let statement = try PreparedStatement(cached: db, Queries.trace)
             statement.bind(1, id)
             return try statement.first { try $0.trace() }
@@ -98,19 +100,19 @@ package final class SQLiteStore: Journal, TelemetryStore {
     }
 
     package func traces(_ query: TraceQuery) throws(StoreError) -> TracePage {
-        try read { db in try readTraces(db, query) }
+        try look { db in try readTraces(db, query) }
     }
 
     package func scores(of trace: TraceID) throws(StoreError) -> [ScoreRecord] {
-        try read { db in
+        try look { db in
             let statement = try PreparedStatement(cached: db, Queries.scores)
             statement.bind(1, trace)
-            return try statement.rows { ScoreRecord(score: try $0.score(), createdAt: $0.time(14)) }
+            return try statement.rows { ScoreRecord(score: $0.score(), createdAt: $0.time(14)) }
         }
     }
 
     package func feedback(of trace: TraceID) throws(StoreError) -> [FeedbackRecord] {
-        try read { db in
+        try look { db in
             let statement = try PreparedStatement(cached: db, Queries.feedback)
             statement.bind(1, trace)
             return try statement.rows { FeedbackRecord(feedback: try $0.feedback(), createdAt: $0.time(11)) }
@@ -118,10 +120,10 @@ package final class SQLiteStore: Journal, TelemetryStore {
     }
 
     package func logs(of trace: TraceID) throws(StoreError) -> [LogRecord] {
-        try read { db in
+        try look { db in
             let statement = try PreparedStatement(cached: db, Queries.logs)
             statement.bind(1, trace)
-            return try statement.rows { LogRecord(id: $0.int64(8), log: try $0.log(), createdAt: $0.time(7)) }
+            return try statement.rows { LogRecord(id: $0.int64(8), log: $0.log(), createdAt: $0.time(7)) }
         }
     }
 
@@ -131,6 +133,11 @@ package final class SQLiteStore: Journal, TelemetryStore {
         writer.stop()
         try writer.join()
         try storeErrors { try database.close() }
+    }
+
+    /// A lookup for somebody who waits: it ends after `queryPatience`.
+    private func look<Value>(_ body: (Database) throws -> Value) throws(StoreError) -> Value {
+        try read { db in try interrupting(db, after: queryPatience) { try body(db) } }
     }
 
     private func read<Value>(_ body: (Database) throws -> Value) throws(StoreError) -> Value {

@@ -100,7 +100,7 @@ func readSeries(_ db: Database) throws -> [StoredSeries] {
         total.count = UInt64(bitPattern: row.int64(4))
         total.time = row.time(5)
         total.buckets = unpacked(row.bytes(6))
-        let labels = try row.object(2).entries.map { Label($0.key, $0.value.string ?? "") }
+        let labels = row.object(2).entries.map { Label($0.key, $0.value.string ?? "") }
         return StoredSeries(id: SeriesID(index: id), instrument: instrument, labels: labels, total: total)
     }
 }

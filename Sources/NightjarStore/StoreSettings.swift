@@ -20,6 +20,8 @@ package struct StoreSettings: Sendable {
     package var groupWindow = Duration.milliseconds(5)
     /// At most so many rows share a transaction, as far as one submission or batch alone is not larger.
     package var groupRows = 10_000
+    /// At most so many bytes of submissions share a transaction, so that its pages stay in the connection's cache.
+    package var groupBytes = 16 << 20
     /// How long a statement waits for another process to let go of the database.
     package var busyTimeout = Duration.seconds(2)
     /// The pause after a failed commit of effects, doubled with each failure up to `longestBackoff`.
@@ -28,6 +30,8 @@ package struct StoreSettings: Sendable {
     package var longestBackoff = Duration.seconds(5)
     /// How long `flush` and `close` wait.
     package var flushPatience = Duration.seconds(30)
+    /// How long a lookup may take; then it fails with `timeout`.
+    package var queryPatience = Duration.seconds(10)
     /// How many connections read beside the writer; an in-memory store has one for everything.
     package var readers = 4
     /// The wall clock, for the time at which a record was made.
