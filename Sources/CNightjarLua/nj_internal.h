@@ -1,0 +1,185 @@
+// What the files of the Lua host share. Nothing here leaves the target.
+#ifndef NJ_INTERNAL_H
+#define NJ_INTERNAL_H
+
+#include <lua5.4/lua.h>
+#include <lua5.4/lauxlib.h>
+#include <lua5.4/lualib.h>
+#include <stdatomic.h>
+#include <string.h>
+
+#include "include/nj_lua.h"
+#include "include/nj_match.h"
+
+// Lua allows 200 nested C calls, and each resume is one.
+enum { NJ_CHAIN_LIMIT = 220, NJ_KEY_SLOTS = 256, NJ_SYMBOL_SLOTS = 256, NJ_ARENA_BLOCK = 16384 };
+
+// Memory for emissions: blocks that are kept between events.
+typedef struct nj_block {
+    struct nj_block *next;
+    size_t size, used;
+    char bytes[];
+} nj_block;
+
+typedef struct nj_key_slot {
+    const char *key;  // the anchored Lua string's own bytes
+    int16_t span_field, trace_field;
+} nj_key_slot;
+
+typedef struct nj_symbol_slot {
+    const char *key;
+    int32_t symbol;
+} nj_symbol_slot;
+
+struct nj_lua {
+    lua_State *L;
+    nj_limits limits;
+    nj_callbacks callbacks;
+    // Set once, by a limit; everything that could swallow an error looks at it and raises again.
+    _Atomic int killed;
+    int64_t fuel;
+    bool loading, entered;
+    // The coroutines that are running, outermost first; the signal handler reads it.
+    lua_State *chain[NJ_CHAIN_LIMIT + 4];
+    volatile int chain_length;
+    // Memory.
+    uint64_t used, denied;
+    // Objects handed out are valid while they carry the current generation.
+    uint64_t generation;
+    nj_span_ref event_span;  // of the event itself; empty in calls with a trace
+    const nj_trace *event_trace;
+    bool asked_trace, has_event_object, has_trace_object;
+    const nj_scorer *scorer;
+    // Emissions of the event.
+    nj_emission *emissions;
+    uint32_t emission_count, emission_room, call_start;
+    nj_block *arena, *arena_first;
+    nj_failure failure;
+    char place[192];
+    char name[72];
+    char load_place[192];
+    // Registry references.
+    int span_meta, attributes_meta, trace_meta, instrument_meta, event_slot, trace_slot, modules, key_anchor;
+    int type_word[NJ_SPAN_TYPE_COUNT], status_word[3], kind_word[6];
+    nj_key_slot keys[NJ_KEY_SLOTS];
+    nj_symbol_slot symbols[NJ_SYMBOL_SLOTS];
+};
+
+static inline nj_lua *nj_host(lua_State *L) { return *(nj_lua **)lua_getextraspace(L); }
+static inline int nj_killed(const nj_lua *host) { return atomic_load_explicit(&host->killed, memory_order_relaxed); }
+
+// limits.c
+void *nj_allocate(void *host, void *block, size_t old_size, size_t size);
+// Marks the call as over and raises; never returns.
+int nj_kill(lua_State *L, int outcome);
+// Raises again where the call is over.
+void nj_check(lua_State *L);
+// Takes `amount` steps of work from the call's fuel; raises where it is spent.
+void nj_spend(lua_State *L, uint64_t amount);
+// The call's deadline starts; the worker's slot is taken.
+void nj_enter(nj_lua *host, uint32_t limit_ms);
+void nj_leave(nj_lua *host);
+
+// errors.c
+int nj_capture(lua_State *L);
+void nj_fail(nj_lua *host, int outcome, const char *message);
+void nj_write_traceback(lua_State *L, char *out, size_t room, int level);
+void nj_note_place(lua_State *L);
+const char *nj_nearest(const char *word, const char *const *names, int count);
+
+// sandbox.c
+void nj_open_sandbox(lua_State *L);
+void nj_push_text(lua_State *L, int index);  // tostring without addresses
+int nj_load_text(lua_State *L, const char *bytes, size_t length, const char *chunk_name);
+// coroutines.c, strings.c, tables.c
+void nj_open_coroutines(lua_State *L);
+void nj_open_strings(lua_State *L);
+void nj_open_tables(lua_State *L);
+
+// A byte buffer on the Lua stack: a userdata that is replaced in its slot as it grows, so that errors cannot leak it.
+typedef struct nj_buffer {
+    lua_State *L;
+    char *bytes;
+    size_t size, room;
+    int slot;
+} nj_buffer;
+void nj_buffer_start(nj_buffer *out, lua_State *L, size_t room);
+void nj_buffer_reserve(nj_buffer *out, size_t more);
+void nj_buffer_add(nj_buffer *out, const char *bytes, size_t length);
+
+// pattern.c
+typedef struct nj_capture_range {
+    const char *start;
+    ptrdiff_t length;  // or one of the two below
+} nj_capture_range;
+enum { NJ_CAPTURE_OPEN = -1, NJ_CAPTURE_POSITION = -2, NJ_CAPTURES = 32 };
+typedef struct nj_matcher {
+    const char *text, *text_end, *pattern_end;
+    lua_State *L;  // NULL outside of Lua: then `steps` bounds it
+    int64_t steps;
+    int depth;
+    const char *fault;
+    uint8_t captures;
+    nj_capture_range capture[NJ_CAPTURES];
+} nj_matcher;
+void nj_matcher_start(nj_matcher *matcher, lua_State *L, const char *text, size_t length, const char *pattern, size_t size);
+const char *nj_matcher_run(nj_matcher *matcher, const char *at, const char *pattern);
+
+// json.c
+void nj_push_json(lua_State *L, const char *bytes, size_t length);  // raises on malformed text
+// The value at `index` as JSON in the event's arena; raises for functions, cycles and what is too deep or too big.
+nj_text nj_to_json(lua_State *L, int index);
+void nj_open_json(lua_State *L);
+extern const char nj_null;
+
+// emit.c
+int nj_number_text(lua_State *L, int index, char *out, size_t room);
+void *nj_arena(lua_State *L, size_t size);
+nj_text nj_keep(lua_State *L, const char *bytes, size_t length);
+void nj_reset_emissions(nj_lua *host);
+int nj_add_score(lua_State *L, int table, const nj_span_ref *span, const nj_trace *trace);
+int nj_add_feedback(lua_State *L, int table, const nj_span_ref *span, const nj_trace *trace);
+void nj_emit_log(lua_State *L, int kind, int level, const char *bytes, size_t length, nj_text data);
+int nj_metric_add(lua_State *L, int type);
+
+// spans.c, traces.c, attributes.c
+typedef struct nj_span_object {
+    uint32_t magic;
+    int32_t index;  // in the trace; -1 where not known
+    uint64_t generation;
+    nj_span_ref ref;
+} nj_span_object;
+typedef struct nj_trace_object {
+    uint32_t magic;
+    uint64_t generation;
+    const nj_trace *trace;  // NULL until asked for
+} nj_trace_object;
+enum { NJ_SPAN_MAGIC = 0x4E4A5350, NJ_TRACE_MAGIC = 0x4E4A5452, NJ_RUN_MAGIC = 0x4E4A4154, NJ_INSTRUMENT_MAGIC = 0x4E4A4D45 };
+void nj_open_spans(lua_State *L);
+void nj_open_traces(lua_State *L);
+void nj_open_attributes(lua_State *L);
+void nj_push_event_span(lua_State *L);
+void nj_push_span(lua_State *L, nj_span_ref ref, int32_t index);
+void nj_push_trace_span(lua_State *L, const nj_trace *trace, int32_t index);
+void nj_push_event_trace(lua_State *L);
+const nj_trace *nj_event_trace(lua_State *L);
+void nj_push_attributes(lua_State *L, const nj_slab *slab, uint32_t first, uint32_t count);
+void nj_push_field(lua_State *L, nj_span_object *span, int field);
+nj_span_object *nj_check_span(lua_State *L, int index);
+nj_span_object *nj_test_span(lua_State *L, int index);
+nj_trace_object *nj_check_trace(lua_State *L, int index);
+int32_t nj_index_in(const nj_trace *trace, nj_span_object *span);
+void nj_push_reply(lua_State *L, int status, const nj_reply *reply);
+void nj_push_usage(lua_State *L, const double counts[6]);
+void nj_push_id(lua_State *L, uint64_t high, uint64_t low, bool is_trace);
+bool nj_parse_id(const char *bytes, size_t length, uint64_t *high, uint64_t *low, size_t digits);
+nj_key_slot *nj_key(nj_lua *host, const char *key);
+int nj_read_only(lua_State *L);
+nj_text nj_text_of(const nj_span_ref *span, int field);
+double nj_duration_ms(const nj_span *span);
+void nj_push_bytes(lua_State *L, nj_text text);  // nil where absent
+
+// api.c
+void nj_open_api(lua_State *L);
+
+#endif
