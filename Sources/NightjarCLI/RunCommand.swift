@@ -33,22 +33,14 @@ struct RunCommand: ParsableCommand {
             throw Outcome.usage
         }
         let registry = MetricRegistry()
-        let plugins = scripts.isEmpty ? nil : try loadedPlugins(scripts, registry)
+        let plugins =
+            scripts.isEmpty
+            ? nil : try PluginFiles.load(scripts, registry: registry, print: { complain($0.text) }).set
         let run = try RecordedRun(plugins: plugins, registry: registry) { complain($0) }
         for path in try input.flatMap(files) { try add(path, to: run) }
         run.finish()
         let report = RunReport(run: run, showsBuiltIn: scripts.isEmpty)
         print(json ? report.jsonLines : report.tables, terminator: "")
-        for error in plugins?.errorSummaries ?? [] { complain(error) }
-    }
-
-    private func loadedPlugins(_ scripts: [String], _ registry: MetricRegistry) throws -> PluginHost {
-        do {
-            return try PluginLoading.load(files: scripts, registry: registry)
-        } catch let error as PluginLoadFailure {
-            for line in error.lines { complain(line) }
-            throw Outcome.failed
-        }
     }
 
     private func files(_ path: String) throws -> [String] {

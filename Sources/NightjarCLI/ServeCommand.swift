@@ -2,6 +2,7 @@ import ArgumentParser
 import Foundation
 import Logging
 import Nightjar
+import NightjarBus
 import NightjarPlugins
 import NightjarServer
 import NightjarSignals
@@ -56,7 +57,7 @@ struct ServeCommand: AsyncParsableCommand {
     }
 
     private func announce(_ address: String, _ engine: Engine) {
-        let names = engine.plugins?.runningNames ?? []
+        let names = engine.plugins?.status.filter { $0.condition == .running }.map(\.name) ?? []
         print("nightjar \(NightjarVersion.text) listens on \(address)")
         print("  traces    POST \(address)/v1/traces   (OTEL_EXPORTER_OTLP_ENDPOINT=\(address))")
         print("  metrics   \(address)/metrics")

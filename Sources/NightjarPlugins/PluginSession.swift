@@ -122,11 +122,11 @@ package final class PluginSession {
 
     // MARK: Events
 
-    /// Calls the rules for a span that ended and whose inherited facts are settled. `trace` is what is known of its trace, for
-    /// rules that ask for it.
+    /// Calls the rules for a span that ended and whose inherited facts are settled. `trace` gives what is known of its trace;
+    /// it is asked at most once, when a rule needs it.
     package func spanEnded(
         _ span: SpanReference,
-        trace: TraceView?,
+        trace: @escaping () -> TraceView?,
         now: Timestamp,
         into receiver: any EmissionReceiver
     ) {

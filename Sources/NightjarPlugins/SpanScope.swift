@@ -18,7 +18,16 @@ final class SpanScope {
     /// The event's own span; nil while a trace is judged.
     private(set) var event: SpanReference?
     private(set) var ref = nj_span_ref()
-    private(set) var view: TraceView?
+    /// The trace of the event; made when first asked for, because most rules never ask.
+    var view: TraceView? {
+        if let makeView {
+            madeView = makeView()
+            self.makeView = nil
+        }
+        return madeView
+    }
+    private var madeView: TraceView?
+    private var makeView: (() -> TraceView?)?
     /// The conditions of the match that is being asked, for those that the row cannot answer.
     var asking: [ValueCondition] = []
     private let eventSlab = UnsafeMutablePointer<nj_slab>.allocate(capacity: 1)
@@ -32,11 +41,12 @@ final class SpanScope {
     deinit { eventSlab.deallocate() }
 
     /// Turns to a span that ended.
-    func turn(to span: SpanReference, trace: TraceView?, now: Timestamp) {
+    func turn(to span: SpanReference, trace: @escaping () -> TraceView?, now: Timestamp) {
         event = span
         eventSlab.pointee = span.slab.raw
         ref = nj_span_ref(slab: UnsafePointer(eventSlab), span: UnsafePointer(span.row))
-        if view !== trace { turn(toView: trace) }
+        turn(toView: nil)
+        makeView = trace
         self.now = now
     }
 
@@ -50,12 +60,12 @@ final class SpanScope {
     /// Lets go of what the last event held.
     func rest() {
         event = nil
-        view = nil
-        frame = nil
+        turn(toView: nil)
     }
 
     private func turn(toView trace: TraceView?) {
-        view = trace
+        makeView = nil
+        madeView = trace
         frame = nil
     }
 

@@ -5,7 +5,8 @@ extension PluginStatus {
     /// One plugin in `GET /api/plugins`.
     var json: Value {
         var object: Value.Object = [
-            "name": .string(name), "state": .string(condition.rawValue), "generation": .int(Int64(generation)),
+            "name": .string(name), "state": .string(condition.rawValue),
+            "generation": .int(Int64(generation)),
         ]
         object["displayName"] = displayName.map { .string($0) }
         object["description"] = description.map { .string($0) }
@@ -25,7 +26,8 @@ extension PluginStatus {
 extension PluginStatus.Rule {
     fileprivate var json: Value {
         var object: Value.Object = [
-            "name": .string(name), "event": .string(event), "place": .string(place), "calls": .int(Int64(calls)),
+            "name": .string(name), "event": .string(event), "place": .string(place),
+            "calls": .int(Int64(calls)),
             "errors": .int(Int64(errors)), "circuitOpen": .bool(isCircuitOpen),
         ]
         object["match"] = match.flatMap { try? Value(json: $0) }  // left out where it is no JSON

@@ -23,7 +23,7 @@ struct StatusRoutes {
             throw Problem(.serviceUnavailable, fault)
         }
         router.get("/api/plugins") { _, _ in
-            Response.json(["plugins": .array(engine.plugins?.statuses.map(\.json) ?? [])])
+            Response.json(["plugins": .array(engine.plugins?.status.map(\.json) ?? [])])
         }
         router.get("/") { _, _ in
             Response.bytes(

@@ -40,8 +40,9 @@ struct TraceRoutes {
         do {
             let body = try await request.wholeBody(upTo: bodyBytes)
             let outcome = try await engine.ingest(body, encoding: encoding)
-            let response = ExportResponse(rejected: outcome.rejected, message: outcome.message ?? "")
-            return .bytes(response.encoded(encoding.response), type: encoding.mediaType)
+            let response = ExportResponse.accepted(
+                rejected: outcome.rejected, message: outcome.message, encoding: encoding.response)
+            return .bytes(response, type: encoding.mediaType)
         } catch let error as EngineError {
             return answer(Problem(error), encoding)
         } catch let problem as Problem {

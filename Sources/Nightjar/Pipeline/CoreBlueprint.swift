@@ -25,7 +25,8 @@ struct CoreBlueprint: Sendable {
             source: source,
             progress: (0..<Partition.count).map { progress[$0] ?? 0 }
         )
-        let rules: any RuleRunner = plugins.map { PluginRules($0, worker: worker) } ?? NoRules()
+        let rules: any RuleRunner =
+            plugins.map { PluginRules($0.session(worker: worker, reader: OTLPSpanReader())) } ?? NoRules()
         return WorkerCore(
             assembler: assembler,
             aggregator: makeAggregator(),
@@ -94,7 +95,6 @@ final class NoRules: RuleRunner {
         into receiver: any EmissionReceiver
     ) {}
     func traceEnded(_ trace: TraceView, now: Timestamp, into receiver: any EmissionReceiver) {}
-    func close() {}
 }
 
 /// Effects on their way to the store.

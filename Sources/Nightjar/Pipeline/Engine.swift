@@ -62,10 +62,18 @@ package final class Engine: Sendable {
             prefix: configuration.metricsPrefix,
             disabled: configuration.disabledMetrics
         )
-        let reader = reader
-        plugins = try configuration.pluginFolder.map {
-            try makePluginHost(folder: $0, configuration, registry: registry, reader: reader, logger: logger)
+        let clock = clock
+        plugins = configuration.pluginFolder.map {
+            PluginHost.make(
+                folder: $0,
+                workers: configuration.workers,
+                registry: registry,
+                clock: clock,
+                logger: logger
+            )
         }
+        // Before anything is processed: what was not stored before a stop is processed by the rules too.
+        plugins?.loadAll()
         let blueprint = CoreBlueprint(
             configuration: configuration,
             registry: registry,
@@ -78,13 +86,11 @@ package final class Engine: Sendable {
             logger: logger
         )
         let sink: any EffectsSink = store.map { StoreSink(store: $0) } ?? LedgerSink(ledger: ledger)
-        let clock = clock
         workers = (0..<configuration.workers).map { index in
             Worker(name: "nightjar-\(index)", sink: sink, clock: clock) { blueprint.makeCore(worker: index) }
         }
         try resume(recovery)
-        let workers = workers
-        plugins?.start { for worker in workers { worker.enqueue(.wake) } }
+        plugins?.startWatching()
     }
 
     /// Takes a body of spans: returns when it is on disk (or accepted, where nothing is stored).

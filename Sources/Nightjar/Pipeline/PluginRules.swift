@@ -17,7 +17,10 @@ final class PluginRules: RuleRunner {
     func refresh() { session.adopt() }
 
     func spanEnded(
-        _ span: SpanReference, in trace: TraceState, now: Timestamp, into receiver: any EmissionReceiver
+        _ span: SpanReference,
+        in trace: TraceState,
+        now: Timestamp,
+        into receiver: any EmissionReceiver
     ) {
         session.spanEnded(span, trace: { trace.view() }, now: now, into: receiver)
     }
@@ -30,15 +33,25 @@ final class PluginRules: RuleRunner {
 extension PluginHost {
     /// The host of a folder for an engine; its lines go to the engine's log.
     static func make(
-        folder: String, workers: Int, registry: MetricRegistry, clock: any PipelineClock, logger: Logger
+        folder: String,
+        workers: Int,
+        registry: MetricRegistry,
+        clock: any PipelineClock,
+        logger: Logger
     ) -> PluginHost {
         PluginHost(
-            PluginConfiguration(folder: folder), registry: registry, workers: workers, now: { clock.now() },
+            PluginConfiguration(folder: folder),
+            registry: registry,
+            workers: workers,
+            now: { clock.now() },
             log: { line in
                 logger.log(
-                    level: Logger.Level(line.level), "\(line.message)",
-                    metadata: line.plugin.map { ["plugin": "\($0)"] })
-            })
+                    level: Logger.Level(line.level),
+                    "\(line.message)",
+                    metadata: line.plugin.map { ["plugin": "\($0)"] }
+                )
+            }
+        )
     }
 }
 

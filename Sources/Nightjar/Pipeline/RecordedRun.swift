@@ -43,7 +43,7 @@ package final class RecordedRun {
 
     /// A run through the built-in extraction and, where there are any, plugins.
     package init(
-        plugins: PluginHost?,
+        plugins: PluginSetSource?,
         registry: MetricRegistry,
         clock: any PipelineClock = SystemClock(),
         warn: @escaping @Sendable (String) -> Void
@@ -61,7 +61,8 @@ package final class RecordedRun {
         var configuration = TraceConfiguration()
         // A recording has its end: nothing has to be let go before it.
         configuration.retainedBytes = .max
-        let rules: any RuleRunner = plugins.map { PluginRules($0, worker: 0) } ?? NoRules()
+        let rules: any RuleRunner =
+            plugins.map { PluginRules(PluginSession($0, worker: 0, reader: OTLPSpanReader())) } ?? NoRules()
         core = WorkerCore(
             assembler: TraceAssembler(configuration, source: nil),
             aggregator: aggregator,

@@ -18,6 +18,4 @@ protocol RuleRunner: AnyObject {
     )
     /// Runs the rules that match a trace that has ended.
     func traceEnded(_ trace: TraceView, now: Timestamp, into receiver: any EmissionReceiver)
-    /// Lets go of everything; no call comes after it.
-    func close()
 }

@@ -49,7 +49,6 @@ final class Worker: Sendable {
                 }
                 core.forget(committed: committed.value)
             }
-            core.close()
             inbox.threadHasEnded()
         }
         thread.name = name

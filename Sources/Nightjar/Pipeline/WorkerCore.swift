@@ -85,8 +85,6 @@ final class WorkerCore {
 
     func forget(committed: UInt64) { assembler.forget(committed: committed) }
 
-    func close() { rules.close() }
-
     // MARK: - Spans
 
     private func take(_ slab: Slab, _ known: Set<TraceID>) {
