@@ -108,6 +108,36 @@ let package = Package(
             ],
             swiftSettings: strict
         ),
+
+        tests("NightjarSignals", ["CNightjarSignals"]),
+        tests("NightjarBus", ["NightjarSignals", "CNightjarSignals"], resources: [.copy("Cases")]),
+        tests("NightjarExporters", ["NightjarBus", "NightjarSignals"]),
+        tests(
+            "NightjarOTLP",
+            ["NightjarBus", "NightjarSignals", "CNightjarSignals"],
+            resources: [.copy("Captures")]
+        ),
+        tests(
+            "NightjarPlugins",
+            ["NightjarBus", "NightjarSignals", "CNightjarSignals"],
+            resources: [.copy("Hostile")]
+        ),
+        tests(
+            "NightjarStore",
+            ["NightjarBus", "NightjarSignals", .product(name: "GRDB", package: "GRDB.swift")]
+        ),
+        tests(
+            "NightjarServer",
+            [
+                "Nightjar", "NightjarBus", "NightjarSignals", "NightjarStore", "NightjarCLI",
+                .product(name: "Logging", package: "swift-log"),
+            ]
+        ),
+        .testTarget(
+            name: "NightjarTestingTests",
+            dependencies: ["NightjarTesting", "NightjarSignals"],
+            swiftSettings: strict
+        ),
     ],
     swiftLanguageModes: [.v6]
 )

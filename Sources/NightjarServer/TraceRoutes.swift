@@ -41,6 +41,7 @@ struct TraceRoutes {
             let body = try await request.wholeBody(upTo: bodyBytes)
             let outcome = try await engine.ingest(body, encoding: encoding)
             let response = ExportResponse.accepted(
+                .traces,
                 rejected: outcome.rejected, message: outcome.message, encoding: encoding.response)
             return .bytes(response, type: encoding.mediaType)
         } catch let error as EngineError {
@@ -53,9 +54,10 @@ struct TraceRoutes {
     }
 
     private func answer(_ problem: Problem, _ encoding: TraceEncoding) -> Response {
-        let status = ExportStatus(code: problem.statusCode, message: problem.detail)
+        let body = ExportResponse.refused(
+            code: problem.statusCode, message: problem.detail, encoding: encoding.response)
         var response = Response.bytes(
-            status.encoded(encoding.response),
+            body,
             status: problem.status,
             type: encoding.mediaType
         )

@@ -100,7 +100,7 @@ private let prelude = """
             slowest = max(
                 slowest,
                 ContinuousClock().measure {
-                    session.spanEnded(span, trace: nil, now: moment, into: receiver)
+                    session.spanEnded(span, trace: { nil }, now: moment, into: receiver)
                 }
             )
         }

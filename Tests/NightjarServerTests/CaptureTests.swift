@@ -1,4 +1,6 @@
 import Foundation
+import Nightjar
+import NightjarBus
 import NightjarSignals
 import NightjarTesting
 import Testing

@@ -49,7 +49,7 @@ import Testing
     private func start(_ database: String) throws -> RunningProcess {
         try RunningProcess(
             RunningProcess.nightjar(),
-            arguments: ["serve", "--listen", "127.0.0.1:0", "--db", database, "--plugins", "none"])
+            ["serve", "--listen", "127.0.0.1:0", "--db", database, "--plugins", "none"])
     }
 }
 

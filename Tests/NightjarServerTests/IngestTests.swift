@@ -1,4 +1,6 @@
 import Foundation
+import Nightjar
+import NightjarBus
 import NightjarSignals
 import NightjarTesting
 import Testing
@@ -106,9 +108,7 @@ import Testing
     }
 
     @Test func `a child whose parent never comes is counted without it when the wait is over`() async throws {
-        try await TestServer.run { configuration in
-            configuration.trace.parentWait = .milliseconds(50)
-        } _: { server in
+        try await TestServer.run(configure: { $0.trace.parentWait = .milliseconds(50) }) { server in
             let child = Self.body(
                 span: "00f067aa0ba902b8", parent: "00f067aa0ba902b7", name: "chat m",
                 attributes: [("gen_ai.operation.name", "chat"), ("gen_ai.request.model", "m")])

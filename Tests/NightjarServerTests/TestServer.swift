@@ -13,10 +13,17 @@ struct TestServer {
     let address: String
     let folder: Fixture
 
-    /// Runs `body` against a server, then shuts it down.
+    /// Runs `body` against a server with these plugins, then shuts it down.
     static func run(
-        plugins: [String: String] = [:], configure: (inout EngineConfiguration) -> Void = { _ in },
-        _ body: (TestServer) async throws -> Void
+        plugins: [String: String] = [:], _ body: (TestServer) async throws -> Void
+    ) async throws {
+        try await run(plugins: plugins, configure: { _ in }, body: body)
+    }
+
+    /// Runs `body` against a server set up by `configure`, then shuts it down.
+    static func run(
+        plugins: [String: String] = [:], configure: (inout EngineConfiguration) -> Void,
+        body: (TestServer) async throws -> Void
     ) async throws {
         let folder = try Fixture()
         try FileManager.default.createDirectory(

@@ -27,6 +27,8 @@ extension Engine {
             )
             slabs += request.slabs.map(\.slab)
         }
-        return TraceState.settled(id, slabs: slabs).references.map(reader.span)
+        let trace = TraceState.settled(id, slabs: slabs)
+        // The rows' inherited names are the trace's: it has to outlive them.
+        return withExtendedLifetime(trace) { trace.references.map(reader.span) }
     }
 }
