@@ -117,8 +117,10 @@ struct Messages {
         if let data = object["data"]?.object, let type = object["type"]?.string, role(type) != nil {
             return withType(data, from: type)
         }
-        if let message = object["message"], message.object != nil || message.array != nil { return message }
-        if case .string(let text)? = object["message"] { return AttributeValues.decoded(text) }
+        if case .object(var message)? = object["message"].map(AttributeValues.decoded) {
+            if message["role"] == nil, message["type"] == nil { message["role"] = object["role"] }
+            return .object(message)
+        }
         if let update = object["update"]?.object { return .object(update) }
         return nil
     }
@@ -131,11 +133,10 @@ struct Messages {
     }
 
     private func isMessage(_ object: Value.Object) -> Bool {
-        guard
-            object["content"] != nil || object["parts"] != nil || object["contents"] != nil
-                || object["tool_calls"] != nil
-        else { return false }
-        return Self.role(of: object) != nil || object["parts"] != nil || object["tool_calls"] != nil
+        if object["parts"] != nil || object["tool_calls"] != nil { return true }
+        guard object["content"] != nil || object["contents"] != nil else { return false }
+        // Content alone is a message where whose it is goes without saying; with a type of its own it is a part.
+        return Self.role(of: object) != nil || (object["content"]?.string != nil && object["type"] == nil)
     }
 
     /// Whose a message is: its role, or LangChain's type, or an event's name.

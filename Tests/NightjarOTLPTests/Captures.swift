@@ -42,6 +42,11 @@ extension CaptureFolder.Request {
     }
 }
 
+extension Payload {
+    /// A copy of the bytes, which may outlive the payload.
+    var array: [UInt8] { withExtendedLifetime(self) { Array(bytes) } }
+}
+
 extension CaptureFolder {
     var traceRequests: [Request] { requests.filter { $0.signal == "traces" } }
 }

@@ -19,9 +19,8 @@ struct ConventionTests {
             let key = "\(expected["trace_id"]?.string ?? "")/\(expected["span_id"]?.string ?? "")"
             let reference = try #require(rows[key])
             let differences = reference.differences(from: expected)
-                .filter { !Deviation.isKnown($0.field, client, expected) }
             if differences.isEmpty { exact += 1 }
-            for difference in differences {
+            for difference in differences where !Deviation.isKnown(difference.field, client, expected) {
                 Issue.record("\(client) \(key) \(expected["name"]?.string ?? ""): \(difference)")
             }
         }
@@ -29,9 +28,29 @@ struct ConventionTests {
     }
 }
 
-/// Where an expectation is about more than the span's own statement, or contradicts the mapping.
+/// Where what was written down is about more than the span's own statement, or goes against the mapping; each with the reason.
 enum Deviation {
-    static func isKnown(_ field: String, _ client: String, _ span: Value.Object) -> Bool { false }
+    static func isKnown(_ field: String, _ client: String, _ span: Value.Object) -> Bool {
+        let scope = span["scope"]?.string ?? ""
+        let name = span["name"]?.string ?? ""
+        switch client {
+        case "pydantic-ai":
+            // MCP spans carry `gen_ai.agent.name` and `gen_ai.conversation.id` from baggage; written down as saying nothing.
+            return ["mcp-python-sdk", "fastmcp"].contains(scope) && ["agent", "session"].contains(field)
+        case "traceloop":
+            // Tools and chats carry `gen_ai.agent.name`, the same name as their nearest run; written down as saying nothing.
+            if field == "agent" { return span["agent"] == .null && span["agent_ctx"]?.string != nil }
+            // Written down as saying nothing, while an embedding of genai-openai with the same attributes says all of it.
+            return name == "openai.embeddings"
+        case "synth-vercel-ai":
+            // `ai.model.id` and `ai.model.provider` are stated; see above.
+            return name.hasPrefix("ai.embed") && ["model", "provider"].contains(field)
+        case "synth-claude-code":
+            // The failure stands on the execution below the call: known only when both spans are.
+            return name == "claude_code.tool" && field == "status"
+        default: return false
+        }
+    }
 }
 
 /// One fact that is not as expected.
