@@ -37,6 +37,7 @@ static nj_text check_name(lua_State *L, int index) {
     size_t length;
     if (lua_type(L, index) != LUA_TSTRING) luaL_error(L, "a name is needed, not %s", luaL_typename(L, index));
     const char *name = lua_tolstring(L, index, &length);
+    if (length > 256) luaL_error(L, "a name of %d bytes; at most 256", (int)length);
     return (nj_text){name, (uint32_t)length};
 }
 

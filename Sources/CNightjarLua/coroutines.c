@@ -3,7 +3,7 @@
 
 static int finish_protected(lua_State *L, int status, lua_KContext skipped) {
     nj_check(L);
-    if (status == LUA_ERRMEM) return nj_kill(L, NJ_OUTCOME_MEMORY);
+    if (status == LUA_ERRMEM && nj_host(L)->denied != 0) return nj_kill(L, NJ_OUTCOME_MEMORY);
     if (status == LUA_OK || status == LUA_YIELD) return lua_gettop(L) - (int)skipped;
     lua_pushboolean(L, 0);
     lua_insert(L, -2);
@@ -91,7 +91,7 @@ static int resume(lua_State *L, lua_State *other, int arguments) {
     int status = lua_resume(other, L, arguments, &results);
     host->chain_length--;
     nj_check(L);
-    if (status == LUA_ERRMEM) return nj_kill(L, NJ_OUTCOME_MEMORY);
+    if (status == LUA_ERRMEM && host->denied != 0) return nj_kill(L, NJ_OUTCOME_MEMORY);
     if (status != LUA_OK && status != LUA_YIELD) {
         lua_xmove(other, L, 1);
         return -1;

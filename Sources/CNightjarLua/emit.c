@@ -318,7 +318,8 @@ int nj_add_score(lua_State *L, int table, const nj_span_ref *span, const nj_trac
     nj_annotation *annotation = nj_arena(L, sizeof *annotation);
     memset(annotation, 0, sizeof *annotation);
     annotation->scorer_name = text_field(L, table, "scorer_name", "scorerName");
-    if (annotation->scorer_name.bytes == NULL && host->scorer != NULL) annotation->scorer_name = host->scorer->name;
+    if (annotation->scorer_name.bytes == NULL && host->scorer != NULL) 
+        annotation->scorer_name = nj_keep(L, host->scorer->name.bytes, host->scorer->name.length);
     if (annotation->scorer_name.bytes == NULL) return luaL_error(L, "field 'scorer_name' is needed outside of a scorer");
     annotation->label = text_field(L, table, "label", NULL);
     annotation->reason = text_field(L, table, "reason", "explanation");

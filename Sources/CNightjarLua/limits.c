@@ -159,6 +159,7 @@ void nj_enter(nj_lua *host, uint32_t limit_ms) {
     nj_worker *worker = mine != NULL ? mine : register_worker();
     host->fuel = host->limits.fuel;
     host->denied = 0;
+    host->refusals = 0;
     host->place[0] = 0;
     host->chain[0] = host->L;
     host->chain_length = 1;
@@ -211,14 +212,13 @@ void nj_spend(lua_State *L, uint64_t amount) {
 
 // Lua answers a refusal with a full collection and asks once more: the same size refused twice in a row has no other way out.
 static void *refuse(nj_lua *host, uint64_t size) {
-    if (host->denied == size && host->entered) {
+    // A script that lives at its limit makes each allocation a full collection: that is as good as none left.
+    enum { REFUSALS = 4 };
+    if (host->entered && (host->denied == size || ++host->refusals > REFUSALS)) {
         int none = 0;
         atomic_compare_exchange_strong(&host->killed, &none, NJ_OUTCOME_MEMORY);
     }
     host->denied = size;
-    // Emergency collections cost time in proportion to what is in use: a script that lives on them runs out of fuel.
-    int64_t fee = (int64_t)(host->used / 64);
-    host->fuel = host->fuel > fee ? host->fuel - fee : 0;
     return NULL;
 }
 

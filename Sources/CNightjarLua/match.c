@@ -103,8 +103,8 @@ static bool field_holds(const nj_match_node *node, const nj_span_ref *ref) {
     case NJ_F_PARENT_SPAN_ID: return id_holds(0, span->parent_id, false, node);
     case NJ_F_DUPLICATE_OF: return id_holds(0, span->duplicate_of, false, node);
     case NJ_F_KIND: return kind_holds(span->kind, node);
-    case NJ_F_START_TIME: return number_holds(span->start_nano ? (double)span->start_nano / 1e9 : NAN, node);
-    case NJ_F_END_TIME: return number_holds(span->end_nano ? (double)span->end_nano / 1e9 : NAN, node);
+    case NJ_F_START_TIME: return number_holds(span->start_nano ? nj_seconds(span->start_nano) : NAN, node);
+    case NJ_F_END_TIME: return number_holds(span->end_nano ? nj_seconds(span->end_nano) : NAN, node);
     case NJ_F_DURATION_MS: return number_holds(nj_duration_ms(span), node);
     case NJ_F_TIME_TO_FIRST_TOKEN_MS: return number_holds(span->time_to_first_token_ms, node);
     case NJ_F_IS_ROOT: return truth_holds(span->parent_id == 0, node);

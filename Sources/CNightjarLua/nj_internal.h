@@ -44,6 +44,7 @@ struct nj_lua {
     volatile int chain_length;
     // Memory.
     uint64_t used, denied;
+    uint32_t refusals;  // of the call
     // Objects handed out are valid while they carry the current generation.
     uint64_t generation;
     nj_span_ref event_span;  // of the event itself; empty in calls with a trace
@@ -177,6 +178,7 @@ nj_key_slot *nj_key(nj_lua *host, const char *key);
 int nj_read_only(lua_State *L);
 nj_text nj_text_of(const nj_span_ref *span, int field);
 double nj_duration_ms(const nj_span *span);
+double nj_seconds(uint64_t nano);
 void nj_push_bytes(lua_State *L, nj_text text);  // nil where absent
 
 // api.c

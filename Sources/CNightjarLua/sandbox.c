@@ -79,6 +79,7 @@ static int set_metatable(lua_State *L) {
     lua_pushvalue(L, 2);
     lua_rawsetp(L, 3, &shadow_of);
     lua_setmetatable(L, 1);
+    lua_settop(L, 1);
     return 1;
 }
 

@@ -108,9 +108,12 @@ static void push_number(lua_State *L, double number) {
     }
 }
 
+// In two parts: as one double, nanoseconds since 1970 are already rounded.
+double nj_seconds(uint64_t nano) { return (double)(nano / 1000000000) + (double)(nano % 1000000000) / 1e9; }
+
 static void push_time(lua_State *L, uint64_t nano) {
     if (nano == 0) lua_pushnil(L);
-    else lua_pushnumber(L, (double)nano / 1e9);
+    else lua_pushnumber(L, nj_seconds(nano));
 }
 
 void nj_push_usage(lua_State *L, const double counts[6]) {

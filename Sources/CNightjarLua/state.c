@@ -65,7 +65,8 @@ static int enter(nj_lua *host, int arguments, uint32_t limit_ms) {
     host->entered = false;
     int killed = nj_killed(host);
     if (status == LUA_OK && !killed) return NJ_OUTCOME_OK;
-    if (status == LUA_ERRMEM && !killed) atomic_store(&host->killed, killed = NJ_OUTCOME_MEMORY);
+    // Lua makes a memory error of a script's own error("not enough memory"): only what was refused counts.
+    if (status == LUA_ERRMEM && !killed && host->denied != 0) atomic_store(&host->killed, killed = NJ_OUTCOME_MEMORY);
     if (killed) {
         // No handler runs for a lack of memory, and one for the deadline may come after the last instruction.
         char traceback[NJ_TRACEBACK_LIMIT + 8];
@@ -76,6 +77,8 @@ static int enter(nj_lua *host, int arguments, uint32_t limit_ms) {
         lua_pcall(host->L, 1, 0, 0);
         memcpy(host->failure.traceback, traceback, sizeof traceback);
         host->failure.outcome = killed;
+    } else if (status == LUA_ERRMEM) {
+        nj_fail(host, NJ_OUTCOME_ERROR, "not enough memory");
     } else if (status == LUA_ERRERR || host->failure.outcome == NJ_OUTCOME_OK) {
         nj_fail(host, NJ_OUTCOME_ERROR, "error in error handling (C stack overflow)");
     }

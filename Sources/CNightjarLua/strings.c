@@ -91,10 +91,10 @@ static int repeat(lua_State *L) {
     nj_spend(L, 1 + total);
     nj_buffer out;
     nj_buffer_start(&out, L, total);
-    for (lua_Integer i = 0; i < count; i++) {
-        if (i > 0) nj_buffer_add(&out, between, gap);
-        nj_buffer_add(&out, text, length);
-    }
+    nj_buffer_add(&out, text, length);
+    if (count > 1) nj_buffer_add(&out, between, gap);
+    // What is there is doubled until it is enough; the last separator falls off the end.
+    while (out.size < total) nj_buffer_add(&out, out.bytes, out.size < total - out.size ? out.size : total - out.size);
     return buffer_return(&out);
 }
 
@@ -478,7 +478,7 @@ static int format(lua_State *L) {
 }
 
 void nj_open_strings(lua_State *L) {
-    static const char *const stock[] = {"byte", "len", "pack", "packsize", "unpack", NULL};
+    static const char *const stock[] = {"byte", "len", "sub", "pack", "packsize", "unpack", NULL};
     static const luaL_Reg own[] = {
         {"upper", upper}, {"lower", lower}, {"reverse", reverse}, {"rep", repeat}, {"char", from_bytes}, {"find", find},
         {"match", match}, {"gmatch", all_matches}, {"gsub", replace_all}, {"format", format}, {NULL, NULL},

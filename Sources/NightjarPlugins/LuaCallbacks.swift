@@ -107,6 +107,6 @@ private func trace(_ context: UnsafeMutableRawPointer?) -> UnsafePointer<nj_trac
 private func now(_ context: UnsafeMutableRawPointer?) -> Double {
     guard let owner = instance(context) else { return 0 }
     return owner._withUnsafeGuaranteedRef { instance in
-        Double((instance.scope?.now ?? instance.loadedAt).unixNano) / 1_000_000_000
+        (instance.scope?.now ?? instance.loadedAt).seconds
     }
 }

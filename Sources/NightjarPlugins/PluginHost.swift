@@ -31,7 +31,11 @@ package final class PluginHost: Sendable {
         var lastLoads: [String: Timestamp] = [:]
         var errors: [String: ErrorRecord] = [:]
         var disabled: Set<String> = []
+        var emptySince: [String: Int64] = [:]
     }
+
+    /// An editor may empty a file before it writes it anew.
+    private static let emptyFilePatienceNanoseconds: Int64 = 500_000_000
 
     private let state: Mutex<State>
     private let folder: PluginFolder
@@ -145,7 +149,7 @@ package final class PluginHost: Sendable {
         var changed = false
         for (name, entry) in entries.sorted(by: { $0.key < $1.key }) {
             let mark = entry.mark
-            guard state.withLock({ $0.seen[name] != mark }) else { continue }
+            guard state.withLock({ $0.seen[name] != mark }), !isMomentarilyEmpty(name, entry) else { continue }
             changed = load(name, entry) || changed
             state.withLock { $0.seen[name] = mark }
         }
@@ -162,6 +166,19 @@ package final class PluginHost: Sendable {
             environment.log.write(.info, name, "unloaded: its file is gone")
         }
         if changed { publish() }
+    }
+
+    /// Whether a running plugin's file is empty, and has been for no longer than a save takes.
+    private func isMomentarilyEmpty(_ name: String, _ entry: PluginFolder.Entry) -> Bool {
+        state.withLock { state in
+            guard case .source(let source) = entry, source.text.isEmpty, state.loaded[name] != nil else {
+                state.emptySince[name] = nil
+                return false
+            }
+            let since = state.emptySince[name] ?? monotonicNow()
+            state.emptySince[name] = since
+            return monotonicNow() - since < Self.emptyFilePatienceNanoseconds
+        }
     }
 
     /// Loads one entry; whether a new version is there.

@@ -109,10 +109,17 @@ final class SpanScope {
     private func content(_ value: Value?) -> SpanContent { value.map(SpanContent.value) ?? .absent }
 }
 
+extension Timestamp {
+    /// Seconds since 1970 with a fraction; in two parts, because nanoseconds since 1970 do not fit a double.
+    var seconds: Double {
+        Double(unixNano / 1_000_000_000) + Double(unixNano % 1_000_000_000) / 1_000_000_000
+    }
+}
+
 extension Span.Event {
     fileprivate var luaValue: Value {
         [
-            "name": .string(name), "time": .double(Double(timestamp.unixNano) / 1_000_000_000),
+            "name": .string(name), "time": .double(timestamp.seconds),
             "attributes": .object(attributes),
         ]
     }

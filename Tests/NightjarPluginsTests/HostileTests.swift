@@ -54,7 +54,9 @@ private let prelude = """
     host.counter = function(n, v, l) return nj.counter(n):add(v, l) end; \
     host.gauge = function(n, v, l) return nj.gauge(n):set(v, l) end; \
     host.histogram = function(n, v, l) return nj.histogram(n):record(v, l) end; \
-    host.score = function(t) return nj.score { scorer_name = t.name, score = t.value, trace_id = t.trace_id or current } end; \
+    local get = rawget; \
+    host.score = function(t) return nj.score { scorer_name = get(t, "name"), score = get(t, "value"), \
+    trace_id = get(t, "trace_id") or current } end; \
     host.log = function(level, message, data) return nj.log[level](message, data) end; \
     nj.on("span_ended", nil, function(s) current = s.trace_id; if on_event then return on_event(s) end end) end; \
 
