@@ -24,7 +24,9 @@ extension TraceState {
             start: row.pointee.start_nano,
             end: row.pointee.end_nano,
             outputTokens: row.pointee.output_tokens,
-            isProviderSDK: isProviderSDK(scope)
+            isProviderSDK: isProviderSDK(scope),
+            isToolExecution: row.pointee.name.equals("claude_code.tool.execution"),
+            status: row.pointee.spanStatus
         )
         if entry.type == .modelGeneration { entry.scope = keep(scope) }
         if entry.type.isTool { entry.tool = keep(row.pointee.tool) }
@@ -108,6 +110,7 @@ extension TraceState {
             if entries[place].type != .agentRun { entries[place].agent = entries[parent].agent }
             if entries[place].type != .workflowRun { entries[place].workflow = entries[parent].workflow }
         }
+        if entries[place].type.isTool, hasFailedExecution(place) { entries[place].status = .error }
         if let outer = outer(of: place) {
             entries[place].duplicateOf = entries[outer].id
             if entries[place].type == .mcpToolCall, entries[outer].type == .toolCall {
@@ -115,6 +118,17 @@ extension TraceState {
             }
         }
         settled.append(place)
+    }
+
+    /// Whether a tool call's execution, a child that says so, has failed though the call itself does not say it.
+    private func hasFailedExecution(_ place: Int) -> Bool {
+        var child = entries[place].firstChild
+        while child >= 0 {
+            let entry = entries[Int(child)]
+            if entry.isToolExecution, entry.status == .error { return true }
+            child = entry.nextSibling
+        }
+        return false
     }
 
     /// The place of the span that counts instead of this one, nil where it counts itself.

@@ -214,7 +214,8 @@ package final class TraceAssembler {
 
     /// A span that came again: completes one that was running, or changes one that was counted.
     private func change(_ trace: TraceState, _ place: Int, into actions: inout [Action]) {
-        guard let row = trace.reference(place)?.row.pointee else { return }
+        guard let row = trace.entries[place].slab.map({ $0.spans[trace.entries[place].row] }) else { return }
+        trace.entries[place].status = row.spanStatus
         let completes = !trace.entries[place].hasEnded && row.end_nano != 0
         trace.entries[place].hasEnded = row.end_nano != 0
         trace.entries[place].end = row.end_nano

@@ -30,6 +30,9 @@ package final class TraceState {
         var end: UInt64
         var outputTokens: Double
         var isProviderSDK: Bool
+        /// Whether the span tells how the tool call above it went, as Claude Code's execution spans do.
+        var isToolExecution: Bool
+        var status: SpanStatus
         var scope: Int32 = -1
         var tool: Int32 = -1
         // The inherited facts, as places in `names`; -1: none.
@@ -117,6 +120,7 @@ package final class TraceState {
         reference.row.pointee.settled_workflow = name(entry.workflow)
         reference.row.pointee.duplicate_of = entry.duplicateOf
         reference.row.pointee.type = entry.type.rawValue
+        reference.row.pointee.status = entry.status.rawValue
         return reference
     }
 

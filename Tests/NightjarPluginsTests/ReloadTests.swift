@@ -51,7 +51,7 @@ final class PluginFolderFixture {
     /// Sends a span through; the metrics it gave.
     func metrics() -> [String] {
         receiver.clear()
-        session.spanEnded(SpanBuilder().span(), trace: nil, now: moment, into: receiver)
+        session.spanEnded(SpanBuilder().span(), trace: { nil }, now: moment, into: receiver)
         return receiver.metrics.map(\.name)
     }
 }

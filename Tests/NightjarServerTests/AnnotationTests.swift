@@ -9,10 +9,14 @@ import Testing
 @Suite struct AnnotationTests {
     static let trace = "4bf92f3577b34da6a3ce929d0e0e4736"
 
-    @Test func `a score is created, replaced by its id, and kept for a trace that is not known yet`() async throws {
+    @Test func `a score is created, replaced by its id, and kept for a trace that is not known yet`()
+        async throws
+    {
         try await TestServer.run { server in
             #expect(try await server.post(IngestTests.body(), type: "application/json").status == 200)
-            var score: Value = ["id": "s1", "traceId": .string(Self.trace), "scorerName": "tone", "score": 0.5]
+            var score: Value = [
+                "id": "s1", "traceId": .string(Self.trace), "scorerName": "tone", "score": 0.5,
+            ]
             let created = try await server.client.post("/api/scores", json: score)
             #expect(created.status == 201)
             score = ["id": "s1", "traceId": .string(Self.trace), "scorerName": "tone", "score": 0.75]
@@ -43,7 +47,8 @@ import Testing
             #expect(try await server.post(IngestTests.body(), type: "application/json").status == 200)
             #expect(await server.engine.flush())
             #expect(
-                try await server.metrics()[#"mastra_scores_total{entity_type="agent",scorer="tone"}"#] == 1)
+                try await server.metrics()[#"mastra_scores_total{entity_type="agent",scorer="tone"}"#] == 1
+            )
         }
     }
 
@@ -68,8 +73,11 @@ import Testing
         let observability = try Observability(.init(database: .file(folder.path("library.db"))))
         for body in [
             IngestTests.body(
-                span: "00f067aa0ba902b8", parent: "00f067aa0ba902b7", name: "chat m",
-                attributes: [("gen_ai.operation.name", "chat"), ("gen_ai.request.model", "m")]),
+                span: "00f067aa0ba902b8",
+                parent: "00f067aa0ba902b7",
+                name: "chat m",
+                attributes: [("gen_ai.operation.name", "chat"), ("gen_ai.request.model", "m")]
+            ),
             IngestTests.body(),
         ] {
             _ = try await observability.engine.ingest(Payload(body), encoding: .json)

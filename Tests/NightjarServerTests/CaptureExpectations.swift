@@ -3,9 +3,24 @@ import NightjarSignals
 /// What a recording's `expected.json` says of one span, in the words of the API.
 struct ExpectedSpan {
     private let span: Value.Object
+    /// The span and its ancestors in the recording, nearest first: metadata is inherited along it.
+    private let chain: [Value.Object]
 
-    init(_ span: Value.Object) {
+    init(_ span: Value.Object, among all: [Value.Object]) {
         self.span = span
+        var chain = [span]
+        while let parent = chain.last?["parent_span_id"]?.string,
+            let next = all.first(where: {
+                $0["span_id"]?.string == parent && $0["trace_id"] == span["trace_id"]
+            }), chain.count < 64
+        {
+            chain.append(next)
+        }
+        self.chain = chain
+    }
+
+    private func inherited(_ field: String) -> Value? {
+        chain.lazy.compactMap { $0[field].flatMap(present) }.first
     }
 
     /// The fields in which an answer differs, each with both values.
@@ -14,7 +29,9 @@ struct ExpectedSpan {
         func compare(_ field: String, _ expected: Value?, _ actual: Value?) {
             let (expected, actual) = (expected.flatMap(present), actual.flatMap(present))
             if !isEqual(expected, actual) {
-                differences.append("\(field): expected \(expected?.json ?? "none"), found \(actual?.json ?? "none")")
+                differences.append(
+                    "\(field): expected \(expected?.json ?? "none"), found \(actual?.json ?? "none")"
+                )
             }
         }
         compare("type", kind, found["type"].map(foldType))
@@ -29,8 +46,8 @@ struct ExpectedSpan {
         compare("tool", span["tool"], found["tool"])
         compare("service", span["service"], found["service"])
         compare("environment", span["env"], found["environment"])
-        compare("sessionId", span["session"], found["metadata"]?["sessionId"])
-        compare("userId", span["user"], found["metadata"]?["userId"])
+        compare("sessionId", inherited("session"), found["metadata"]?["sessionId"])
+        compare("userId", inherited("user"), found["metadata"]?["userId"])
         compare("duplicateOf", span["duplicate_of"], found["duplicateOf"])
         for (name, field) in [
             ("input_tokens", "inputTokens"), ("output_tokens", "outputTokens"),

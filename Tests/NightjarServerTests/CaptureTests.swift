@@ -25,7 +25,7 @@ import Testing
                 #expect(spans.count == expected.count, "trace \(trace)")
                 for span in expected {
                     let found = spans.first { $0["id"]?.string == span["span_id"]?.string }
-                    let differences = ExpectedSpan(span).differences(from: found ?? .null)
+                    let differences = ExpectedSpan(span, among: expected).differences(from: found ?? .null)
                     #expect(differences.isEmpty, "\(span["name"]?.json ?? "") in \(trace): \(differences)")
                     if differences.isEmpty { exact += 1 }
                 }

@@ -4,7 +4,9 @@ import NightjarTesting
 import Testing
 
 @Suite struct DurabilityTests {
-    @Test func `every span acknowledged before SIGKILL is there after a restart, and counted once`() async throws {
+    @Test func `every span acknowledged before SIGKILL is there after a restart, and counted once`()
+        async throws
+    {
         let folder = try Fixture()
         let database = folder.path("nightjar.db")
         var acknowledged: Set<String> = []
@@ -18,7 +20,9 @@ import Testing
                 }
                 // Killed while the senders send: after some answers, whatever else is on its way.
                 group.addTask {
-                    try? await wait(for: "some spans to be taken") { await taken(client) > Double(60 * (round + 1)) }
+                    try? await wait(for: "some spans to be taken") {
+                        await taken(client) > Double(60 * (round + 1))
+                    }
                     server.signal(SIGKILL)
                     return []
                 }
@@ -34,7 +38,8 @@ import Testing
         var stored: Set<String> = []
         var cursor: String?
         repeat {
-            let page = try await client.get("/api/traces?limit=500" + (cursor.map { "&cursor=\($0)" } ?? "")).json()
+            let page = try await client.get("/api/traces?limit=500" + (cursor.map { "&cursor=\($0)" } ?? ""))
+                .json()
             stored.formUnion((page["traces"]?.array ?? []).compactMap { $0["traceId"]?.string })
             cursor = page["nextCursor"]?.string
         } while cursor != nil
@@ -49,7 +54,8 @@ import Testing
     private func start(_ database: String) throws -> RunningProcess {
         try RunningProcess(
             RunningProcess.nightjar(),
-            ["serve", "--listen", "127.0.0.1:0", "--db", database, "--plugins", "none"])
+            ["serve", "--listen", "127.0.0.1:0", "--db", database, "--plugins", "none"]
+        )
     }
 }
 
@@ -60,7 +66,9 @@ private func send(_ client: HTTPClient, prefix: Int) async -> [String] {
         let trace = String(format: "%08x%024x", prefix + 1, number + 1)
         let body = IngestTests.body(trace: trace)
         let headers = [(name: "Content-Type", value: "application/json")]
-        guard let answer = try? await client.send("POST", "/v1/traces", headers: headers, body: body) else { break }
+        guard let answer = try? await client.send("POST", "/v1/traces", headers: headers, body: body) else {
+            break
+        }
         if answer.status == 200 { acknowledged.append(trace) }
     }
     return acknowledged
@@ -72,7 +80,9 @@ private func value(_ client: HTTPClient, _ metric: String) async -> Double {
     return line.flatMap { $0.split(separator: " ").last }.flatMap { Double($0) } ?? 0
 }
 
-private func taken(_ client: HTTPClient) async -> Double { await value(client, "nightjar_spans_received_total") }
+private func taken(_ client: HTTPClient) async -> Double {
+    await value(client, "nightjar_spans_received_total")
+}
 
 private func counted(_ client: HTTPClient) async -> Double {
     await value(client, "mastra_agent_runs_ended{")

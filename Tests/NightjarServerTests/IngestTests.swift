@@ -8,8 +8,11 @@ import Testing
 @Suite struct IngestTests {
     /// One span as OTLP JSON.
     static func body(
-        trace: String = "4bf92f3577b34da6a3ce929d0e0e4736", span: String = "00f067aa0ba902b7",
-        parent: String? = nil, name: String = "invoke_agent helper", attributes: [(String, Value)] = [
+        trace: String = "4bf92f3577b34da6a3ce929d0e0e4736",
+        span: String = "00f067aa0ba902b7",
+        parent: String? = nil,
+        name: String = "invoke_agent helper",
+        attributes: [(String, Value)] = [
             ("gen_ai.operation.name", "invoke_agent"), ("gen_ai.agent.name", "helper"),
         ]
     ) -> [UInt8] {
@@ -36,7 +39,8 @@ import Testing
         return Array(request.json.utf8)
     }
 
-    @Test func `a malformed body is answered with 400 in the request's own encoding and nothing of it is taken`()
+    @Test
+    func `a malformed body is answered with 400 in the request's own encoding and nothing of it is taken`()
         async throws
     {
         try await TestServer.run { server in
@@ -58,12 +62,16 @@ import Testing
         }
     }
 
-    @Test(arguments: [
-        ("text/plain", nil, 415), ("application/json", "br", 415), ("application/json", "gzip", 400),
-        ("application/x-protobuf", "deflate", 400),
-    ] as [(String, String?, Int)])
+    @Test(
+        arguments: [
+            ("text/plain", nil, 415), ("application/json", "br", 415), ("application/json", "gzip", 400),
+            ("application/x-protobuf", "deflate", 400),
+        ] as [(String, String?, Int)]
+    )
     func `what cannot be read is refused with the fitting status`(
-        type: String, encoding: String?, status: Int
+        type: String,
+        encoding: String?,
+        status: Int
     ) async throws {
         try await TestServer.run { server in
             let answer = try await server.post(Self.body(), type: type, encoding: encoding)
@@ -75,9 +83,11 @@ import Testing
         try await TestServer.run { server in
             let good = String(decoding: Self.body(), as: UTF8.self)
             let bad = String(decoding: Self.body(trace: "00000000000000000000000000000000"), as: UTF8.self)
-            let both = #"{"resourceSpans":["# + [good, bad].map {
-                String($0.dropFirst(#"{"resourceSpans":["#.count).dropLast(2))
-            }.joined(separator: ",") + "]}"
+            let both =
+                #"{"resourceSpans":["#
+                + [good, bad].map {
+                    String($0.dropFirst(#"{"resourceSpans":["#.count).dropLast(2))
+                }.joined(separator: ",") + "]}"
             let answer = try await server.post(Array(both.utf8), type: "application/json")
             #expect(answer.status == 200)
             let partial = try answer.json()["partialSuccess"]
@@ -88,14 +98,19 @@ import Testing
         }
     }
 
-    @Test func `a child that comes first is counted once, under its agent, when the agent comes`() async throws {
+    @Test func `a child that comes first is counted once, under its agent, when the agent comes`()
+        async throws
+    {
         try await TestServer.run { server in
             let child = Self.body(
-                span: "00f067aa0ba902b8", parent: "00f067aa0ba902b7", name: "chat m",
+                span: "00f067aa0ba902b8",
+                parent: "00f067aa0ba902b7",
+                name: "chat m",
                 attributes: [
                     ("gen_ai.operation.name", "chat"), ("gen_ai.request.model", "m"),
                     ("gen_ai.usage.input_tokens", 7),
-                ])
+                ]
+            )
             #expect(try await server.post(child, type: "application/json").status == 200)
             #expect(await server.engine.flush())
             #expect(try await server.metrics()[#"mastra_model_input_tokens{model="m"}"#] == nil)
@@ -110,8 +125,11 @@ import Testing
     @Test func `a child whose parent never comes is counted without it when the wait is over`() async throws {
         try await TestServer.run(configure: { $0.trace.parentWait = .milliseconds(50) }) { server in
             let child = Self.body(
-                span: "00f067aa0ba902b8", parent: "00f067aa0ba902b7", name: "chat m",
-                attributes: [("gen_ai.operation.name", "chat"), ("gen_ai.request.model", "m")])
+                span: "00f067aa0ba902b8",
+                parent: "00f067aa0ba902b7",
+                name: "chat m",
+                attributes: [("gen_ai.operation.name", "chat"), ("gen_ai.request.model", "m")]
+            )
             #expect(try await server.post(child, type: "application/json").status == 200)
             try await wait(for: "the count without an agent") {
                 try await server.metrics()[#"mastra_model_requests_ended{model="m",status="ok"}"#] == 1
@@ -127,13 +145,15 @@ import Testing
                     attributes: [
                         ("gen_ai.operation.name", "invoke_agent"),
                         ("gen_ai.agent.name", .string("123e4567-e89b-12d3-a456-42661417400\(index)")),
-                    ])
+                    ]
+                )
                 #expect(try await server.post(body, type: "application/json").status == 200)
             }
             #expect(await server.engine.flush())
             let metrics = try await server.metrics()
             #expect(metrics[#"mastra_agent_runs_ended{service="shop",status="ok"}"#] == 3)
-            let dropped = #"nightjar_labels_dropped_total{label="agent",metric="mastra_agent_runs_ended",reason="uuid"}"#
+            let dropped =
+                #"nightjar_labels_dropped_total{label="agent",metric="mastra_agent_runs_ended",reason="uuid"}"#
             #expect(metrics[dropped] == 3)
         }
     }
@@ -144,7 +164,8 @@ import Testing
             let body = Self.body()
             let count = UInt16(body.count)
             var bytes: [UInt8] = [
-                0x78, 0x01, 0x01, UInt8(count & 0xFF), UInt8(count >> 8), UInt8(~count & 0xFF), UInt8(~count >> 8),
+                0x78, 0x01, 0x01, UInt8(count & 0xFF), UInt8(count >> 8), UInt8(~count & 0xFF),
+                UInt8(~count >> 8),
             ]
             bytes += body
             let (low, high) = body.reduce((UInt32(1), UInt32(0))) { sums, byte in
@@ -152,7 +173,9 @@ import Testing
                 return (low, (sums.1 + low) % 65_521)
             }
             let check = high << 16 | low
-            bytes += [UInt8(check >> 24), UInt8(check >> 16 & 0xFF), UInt8(check >> 8 & 0xFF), UInt8(check & 0xFF)]
+            bytes += [
+                UInt8(check >> 24), UInt8(check >> 16 & 0xFF), UInt8(check >> 8 & 0xFF), UInt8(check & 0xFF),
+            ]
             let answer = try await server.post(bytes, type: "application/json", encoding: "deflate")
             #expect(answer.status == 200, "\(answer.text)")
         }

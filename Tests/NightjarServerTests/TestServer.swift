@@ -15,19 +15,23 @@ struct TestServer {
 
     /// Runs `body` against a server with these plugins, then shuts it down.
     static func run(
-        plugins: [String: String] = [:], _ body: (TestServer) async throws -> Void
+        plugins: [String: String] = [:],
+        _ body: (TestServer) async throws -> Void
     ) async throws {
         try await run(plugins: plugins, configure: { _ in }, body: body)
     }
 
     /// Runs `body` against a server set up by `configure`, then shuts it down.
     static func run(
-        plugins: [String: String] = [:], configure: (inout EngineConfiguration) -> Void,
+        plugins: [String: String] = [:],
+        configure: (inout EngineConfiguration) -> Void,
         body: (TestServer) async throws -> Void
     ) async throws {
         let folder = try Fixture()
         try FileManager.default.createDirectory(
-            atPath: folder.path("plugins"), withIntermediateDirectories: true)
+            atPath: folder.path("plugins"),
+            withIntermediateDirectories: true
+        )
         for (name, text) in plugins { try folder.write(text, to: "plugins/\(name)") }
         var configuration = EngineConfiguration(cores: 2)
         configuration.store = .file(folder.path("nightjar.db"))
@@ -46,7 +50,11 @@ struct TestServer {
             let address = await iterator.next() ?? ""
             let port = Int(address.split(separator: ":").last ?? "") ?? 0
             let test = TestServer(
-                engine: engine, client: HTTPClient(port: port), address: address, folder: folder)
+                engine: engine,
+                client: HTTPClient(port: port),
+                address: address,
+                folder: folder
+            )
             do {
                 try await body(test)
             } catch {
@@ -60,8 +68,10 @@ struct TestServer {
     /// Posts a body of traces as a client would.
     func post(_ request: CaptureFolder.Request) async throws -> HTTPResponse {
         try await post(
-            request.body, type: request.isJSON ? "application/json" : "application/x-protobuf",
-            encoding: request.isCompressed ? "gzip" : nil)
+            request.body,
+            type: request.isJSON ? "application/json" : "application/x-protobuf",
+            encoding: request.isCompressed ? "gzip" : nil
+        )
     }
 
     /// Posts bytes to `/v1/traces`.
@@ -85,7 +95,8 @@ struct TestServer {
 
 /// The recordings that all end-to-end tests use.
 enum Captures {
-    static let folder = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+    static let folder = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
+        .deletingLastPathComponent()
         .appendingPathComponent("NightjarOTLPTests/Captures")
 
     static let names = [
