@@ -48,7 +48,8 @@ struct RunCommand: ParsableCommand {
         guard path != "-", FileManager.default.fileExists(atPath: path, isDirectory: &isFolder),
             isFolder.boolValue
         else { return [path] }
-        let names = try FileManager.default.contentsOfDirectory(atPath: path).sorted()
+        let names =
+            try recordedNames(path) ?? (FileManager.default.contentsOfDirectory(atPath: path).sorted())
         let bodies = names.filter { name in
             [".pb", ".pb.gz", ".json.gz"].contains { name.hasSuffix($0) }
                 || (name.hasSuffix(".json") && name.first?.isNumber == true)
@@ -58,6 +59,15 @@ struct RunCommand: ParsableCommand {
             throw Outcome.usage
         }
         return bodies.map { "\(path)/\($0)" }
+    }
+
+    /// The bodies of traces that a recording's `meta.json` names, in the order sent; nil where there is none.
+    private func recordedNames(_ folder: String) -> [String]? {
+        guard let data = FileManager.default.contents(atPath: "\(folder)/meta.json"),
+            let meta = try? Value(jsonBytes: Array(data)),  // another file of that name says nothing about bodies
+            let requests = meta["requests"]?.array
+        else { return nil }
+        return requests.filter { $0["signal"] == "traces" }.compactMap { $0["file"]?.string }
     }
 
     private func add(_ path: String, to run: RecordedRun) throws {

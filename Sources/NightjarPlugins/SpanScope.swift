@@ -28,6 +28,7 @@ final class SpanScope {
     }
     private var madeView: TraceView?
     private var makeView: (() -> TraceView?)?
+    private var derivedContent: DerivedContent?
     /// The conditions of the match that is being asked, for those that the row cannot answer.
     var asking: [ValueCondition] = []
     private let eventSlab = UnsafeMutablePointer<nj_slab>.allocate(capacity: 1)
@@ -66,6 +67,7 @@ final class SpanScope {
     private func turn(toView trace: TraceView?) {
         makeView = nil
         madeView = trace
+        derivedContent = nil
         frame = nil
     }
 
@@ -91,8 +93,10 @@ final class SpanScope {
     /// A field that is decoded on demand.
     func content(_ field: nj_field, of span: SpanReference) -> SpanContent {
         switch field {
-        case NJ_F_INPUT_TEXT: reader.inputText(span).map(SpanContent.text) ?? .absent
-        case NJ_F_OUTPUT_TEXT: reader.outputText(span).map(SpanContent.text) ?? .absent
+        case NJ_F_INPUT_TEXT:
+            (reader.inputText(span) ?? derived(span) { $0.input(of: $1) }).map(SpanContent.text) ?? .absent
+        case NJ_F_OUTPUT_TEXT:
+            (reader.outputText(span) ?? derived(span) { $0.output(of: $1) }).map(SpanContent.text) ?? .absent
         case NJ_F_INPUT: content(reader.input(span))
         case NJ_F_OUTPUT: content(reader.output(span))
         case NJ_F_MESSAGES: content(reader.messages(span))
@@ -104,6 +108,17 @@ final class SpanScope {
         case NJ_F_ENTITY_ID: content(reader.span(span).entityID.map { .string($0) })
         default: .absent
         }
+    }
+
+    /// The text of a run without content of its own; nil for any other span, and without its trace.
+    private func derived(
+        _ span: SpanReference,
+        _ text: (DerivedContent, Int) -> DerivedContent.Source?
+    ) -> [UInt8]? {
+        guard DerivedContent.isRun(span), let view else { return nil }
+        let content = derivedContent ?? DerivedContent(view, reader: reader)
+        derivedContent = content
+        return content.place(of: span).flatMap { text(content, $0)?.text }
     }
 
     private func content(_ value: Value?) -> SpanContent { value.map(SpanContent.value) ?? .absent }

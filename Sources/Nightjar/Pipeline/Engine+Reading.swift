@@ -29,6 +29,23 @@ extension Engine {
         }
         let trace = TraceState.settled(id, slabs: slabs)
         // The rows' inherited names are the trace's: it has to outlive them.
-        return withExtendedLifetime(trace) { trace.references.map(reader.span) }
+        return withExtendedLifetime(trace) { decoded(trace.view()) }
+    }
+
+    private func decoded(_ view: TraceView) -> [Span] {
+        let derived = DerivedContent(view, reader: reader)
+        return view.spans.enumerated().map { place, reference in
+            var span = reader.span(reference)
+            guard DerivedContent.isRun(reference) else { return span }
+            if span.output == nil, let source = derived.output(of: place) {
+                span.output = .string(String(decoding: source.text, as: UTF8.self))
+                span.derivedFrom = source.span
+            }
+            if span.input == nil, let source = derived.input(of: place) {
+                span.input = .string(String(decoding: source.text, as: UTF8.self))
+                span.derivedFrom = span.derivedFrom ?? source.span
+            }
+            return span
+        }
     }
 }
