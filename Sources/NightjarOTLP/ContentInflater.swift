@@ -34,7 +34,7 @@ package struct ContentInflater: Sendable {
     package init() {}
 
     /// The body as it was before its encoding.
-    /// - Throws: `malformed` for bytes that are not of the encoding, `tooLarge` where a bound is exceeded.
+    /// Throws `malformed` for bytes that are not of the encoding, `tooLarge` where a bound is exceeded.
     package func inflate(
         _ body: UnsafeRawBufferPointer,
         encoding: ContentEncoding

@@ -46,8 +46,8 @@ package enum ExportResponse {
         }
     }
 
-    /// The body of a refusal: a `google.rpc.Status`.
-    /// - Parameter code: gRPC's code, 3 for a malformed request, 8 for one over a limit, 14 for one to send again.
+    /// The body of a refusal: a `google.rpc.Status`. `code` is gRPC's, 3 for a malformed request, 8 for one over a limit,
+    /// 14 for one to send again.
     package static func refused(code: Int, message: String, encoding: TraceRequest.Encoding) -> [UInt8] {
         switch encoding {
         case .protobuf:

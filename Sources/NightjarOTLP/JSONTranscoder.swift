@@ -6,59 +6,27 @@ import NightjarSignals
 /// Read as the OTLP specification says: ids in hex, 64-bit numbers as text or numbers, enumerations as numbers or names,
 /// both spellings of a field's name, unknown fields ignored, null as absent.
 struct JSONTranscoder {
-    /// What the fields of a message are called and how their values are written.
-    typealias Shape = [FieldShape]
-
-    /// One field of a message.
-    struct FieldShape: Sendable {
-        let number: UInt32
-        /// The name in camel case, and where it differs in the case of the protobuf definition.
-        let names: [StaticString]
-        let form: Form
-
-        init(_ number: UInt32, _ names: StaticString..., form: Form) {
-            self.number = number
-            self.names = names
-            self.form = form
-        }
-    }
-
-    /// How a field's value is written in JSON and in protobuf.
-    enum Form: Sendable {
-        case text
-        case bool
-        case double
-        case varint
-        case fixed64
-        case fixed32
-        /// Hex of at most so many bytes.
-        case identifier(Int)
-        case base64
-        /// A number or one of these names, the first for 0.
-        case enumeration([StaticString])
-        /// A message, or a list of messages.
-        indirect case message(@Sendable () -> Shape)
-    }
-
     /// The protobuf of a trace request, or where it is malformed the byte at which.
     static func traceRequest(_ bytes: UnsafeRawBufferPointer) throws(OTLPError) -> [UInt8] {
-        try transcode(bytes, OTLPShapes.traceRequest)
+        try transcode(bytes, .traceRequest)
     }
 
     /// The protobuf of a request of any signal.
-    static func transcode(_ bytes: UnsafeRawBufferPointer, _ shape: Shape) throws(OTLPError) -> [UInt8] {
+    static func transcode(_ bytes: UnsafeRawBufferPointer, _ message: OTLPMessage) throws(OTLPError)
+        -> [UInt8]
+    {
         var transcoder = JSONTranscoder(bytes)
         do throws(JSONError) {
             // An empty body is a request of nothing, as it is in protobuf.
             guard !bytes.isEmpty else { return [] }
-            try transcoder.message(shape)
+            try transcoder.message(message)
             try transcoder.reader.end()
             return transcoder.writer.bytes
         } catch {
             throw OTLPError(
                 code: .malformed,
                 offset: error.offset,
-                path: transcoder.path.joined(separator: "."),
+                path: transcoder.pathText,
                 detail: error.detail
             )
         }
@@ -66,31 +34,40 @@ struct JSONTranscoder {
 
     private var reader: JSONReader
     private var writer: WireWriter
-    /// The messages that the cursor is in.
-    private var path: [String] = []
+    /// The fields that the cursor is in, with the place in each list; -1 outside of one.
+    private var path: [(name: StaticString, index: Int)] = []
+
+    private var pathText: String {
+        path.map { $0.index < 0 ? $0.name.description : "\($0.name)[\($0.index)]" }.joined(separator: ".")
+    }
 
     private init(_ bytes: UnsafeRawBufferPointer) {
         reader = JSONReader(bytes)
         writer = WireWriter(reserving: bytes.count / 2)
     }
 
-    private mutating func message(_ shape: Shape) throws(JSONError) {
+    private mutating func message(_ message: OTLPMessage) throws(JSONError) {
         try reader.begin(.object)
         var isFirst = true
         while let key = try reader.nextKey(&isFirst) {
-            guard let field = shape.first(where: { $0.names.contains { key.equals($0) } }) else {
+            guard let field = message.field(key) else {
                 try reader.skipValue()
                 continue
             }
-            if try reader.peek() == .null {
+            let kind = try reader.peek()
+            if kind == .null {
                 try reader.null()
+            } else if case .message(let inner) = field.form {
+                path.append((field.name, -1))
+                try messages(field.number, inner, isList: kind == .array)
+                path.removeLast()
             } else {
                 try value(field)
             }
         }
     }
 
-    private mutating func value(_ field: FieldShape) throws(JSONError) {
+    private mutating func value(_ field: OTLPMessage.Field) throws(JSONError) {
         switch field.form {
         case .text: try text(field.number)
         case .bool: writer.varint(field.number, try reader.bool() ? 1 : 0)
@@ -98,35 +75,39 @@ struct JSONTranscoder {
         case .varint: writer.varint(field.number, UInt64(bitPattern: try integer()))
         case .fixed64: writer.fixed64(field.number, UInt64(bitPattern: try integer()))
         case .fixed32: writer.fixed32(field.number, UInt32(truncatingIfNeeded: try integer()))
-        case .identifier(let limit): try identifier(field.number, limit)
+        case .traceID: try identifier(field.number, 16)
+        case .spanID: try identifier(field.number, 8)
         case .base64: try base64(field.number)
-        case .enumeration(let names): writer.varint(field.number, try enumeration(names))
-        case .message(let shape): try messages(field, shape())
+        case .spanKind: writer.varint(field.number, try enumeration(Self.spanKinds))
+        case .statusCode: writer.varint(field.number, try enumeration(Self.statusCodes))
+        case .message: try reader.skipValue()
         }
     }
 
-    private mutating func messages(_ field: FieldShape, _ shape: Shape) throws(JSONError) {
-        let name = field.names[0].description
-        guard try reader.peek() == .array else {
-            path.append(name)
-            let start = writer.begin(field.number)
-            try message(shape)
+    /// The names of enumerations, the first for 0.
+    private static let spanKinds: [StaticString] = [
+        "SPAN_KIND_UNSPECIFIED", "SPAN_KIND_INTERNAL", "SPAN_KIND_SERVER", "SPAN_KIND_CLIENT",
+        "SPAN_KIND_PRODUCER", "SPAN_KIND_CONSUMER",
+    ]
+    private static let statusCodes: [StaticString] = [
+        "STATUS_CODE_UNSET", "STATUS_CODE_OK", "STATUS_CODE_ERROR",
+    ]
+
+    private mutating func messages(_ number: UInt32, _ inner: OTLPMessage, isList: Bool) throws(JSONError) {
+        guard isList else {
+            let start = writer.begin(number)
+            try message(inner)
             writer.end(start)
-            path.removeLast()
             return
         }
         try reader.begin(.array)
         var isFirst = true
-        var index = 0
+        let level = path.count - 1
         while try reader.nextElement(&isFirst) {
-            // The path is text for people; building it for every attribute would cost more than reading it.
-            let isDeep = path.count >= 3
-            path.append(isDeep ? name : "\(name)[\(index)]")
-            let start = writer.begin(field.number)
-            if try reader.peek() == .null { try reader.null() } else { try message(shape) }
+            path[level].index += 1
+            let start = writer.begin(number)
+            if try reader.peek() == .null { try reader.null() } else { try message(inner) }
             writer.end(start)
-            path.removeLast()
-            index += 1
         }
     }
 

@@ -20,7 +20,7 @@ struct Messages {
     }
 
     /// The messages of a value; none where it is no message in any known shape.
-    /// - Parameter role: Whose a message is that does not say it.
+    /// A message that does not say whose it is has `role`.
     init(_ value: Value, role: String) {
         collect(value, role: role, depth: 0)
     }

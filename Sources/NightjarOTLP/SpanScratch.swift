@@ -110,16 +110,31 @@ struct SpanScratch {
 
     @inline(__always)
     private mutating func readAttribute(_ message: WireReader) throws(WireError) {
-        var attribute = nj_attribute()
-        if !message.plainAttribute(into: &attribute) {
-            var reader = message
-            attribute = try reader.attribute()
-        }
-        attributeCount += 1
-        guard attributeCount <= capacity else { return }
-        if let key = attribute.key_bytes { attribute.key = keys.symbol(key, Int(attribute.key_length)) }
-        (memory + (attributeCount - 1)).initialize(to: attribute)
-        facts.note(attribute.key, at: attributeCount - 1)
+        attributeCount &+= 1
+        guard attributeCount <= capacity else { return try validateAttribute(message) }
+        let place = attributeCount &- 1
+        let row = memory + place
+        if !message.plainAttribute(into: row) { try readAnyAttribute(message, into: row) }
+        guard let key = row.pointee.key_bytes else { return }
+        let symbol = keys.symbol(key, Int(row.pointee.key_length))
+        row.pointee.key = symbol
+        facts.note(symbol, at: place)
+    }
+
+    @inline(never)
+    private func readAnyAttribute(
+        _ message: WireReader,
+        into row: UnsafeMutablePointer<nj_attribute>
+    ) throws(WireError) {
+        var reader = message
+        row.initialize(to: try reader.attribute())
+    }
+
+    /// Checks an attribute for which there is no room: the span is refused, but a malformed one refuses the request.
+    @inline(never)
+    private func validateAttribute(_ message: WireReader) throws(WireError) {
+        var reader = message
+        _ = try reader.attribute()
     }
 
     private mutating func readTraceID(_ bytes: nj_text) {

@@ -36,10 +36,8 @@ package struct TraceRequest: Sendable {
 
     let payload: Payload
 
-    /// Decodes a body; nothing of it is taken where this throws. An empty body is a request of no spans.
-    /// - Parameters:
-    ///   - body: The bytes, inflated; the slabs keep them alive.
-    ///   - workers: Among how many workers partitions are dealt out, at least 1.
+    /// Decodes an inflated body, which the slabs keep alive; nothing of it is taken where this throws. An empty body is a
+    /// request of no spans. `workers`, at least 1, is among how many workers the partitions are dealt out.
     package static func decode(
         _ body: Payload,
         encoding: Encoding,

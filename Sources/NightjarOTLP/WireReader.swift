@@ -172,46 +172,54 @@ extension WireReader {
     ///
     /// In front of the general reader because most of a request is this, and it takes a quarter of the instructions.
     @inline(__always)
-    func plainAttribute(into attribute: inout nj_attribute) -> Bool {
-        var cursor = at
-        guard end - cursor >= 4, cursor[0] == 0x0A, cursor[1] < 0x80 else { return false }
-        let keyLength = Int(cursor[1])
-        cursor += 2
-        attribute.key = -1
-        attribute.key_length = UInt16(truncatingIfNeeded: keyLength)
-        attribute.key_bytes = UnsafeRawPointer(cursor).assumingMemoryBound(to: CChar.self)
-        guard end - cursor >= keyLength + 3 else { return false }
-        cursor += keyLength
-        guard cursor[0] == 0x12 else { return false }
-        cursor += 1
+    func plainAttribute(into row: UnsafeMutablePointer<nj_attribute>) -> Bool {
+        // All within what the first check has found to be there, so that the offsets need no check of their own.
+        let count = end - at
+        guard count >= 6, at[0] == 0x0A, at[1] < 0x80 else { return false }
+        let keyLength = Int(at[1])
+        let valueTag = 2 &+ keyLength
+        guard count >= valueTag &+ 4, at[valueTag] == 0x12 else { return false }
+        var cursor = at + (valueTag &+ 1)
         guard let length = Self.shortLength(&cursor, end), length == end - cursor, length >= 2 else {
             return false
         }
         let field = cursor[0]
         cursor += 1
+        var value = nj_attribute.__Unnamed_union_value()
+        var size = 0
+        let kind: UInt32
         switch field {
         case 0x0A:
-            guard let size = Self.shortLength(&cursor, end), size == end - cursor else { return false }
-            attribute.tag = UInt8(NJ_STRING.rawValue)
-            attribute.value.bytes = UnsafeRawPointer(cursor).assumingMemoryBound(to: CChar.self)
-            attribute.length = UInt32(truncatingIfNeeded: size)
-            return true
+            guard let stated = Self.shortLength(&cursor, end), stated == end - cursor else { return false }
+            kind = NJ_STRING.rawValue
+            value.bytes = UnsafeRawPointer(cursor).assumingMemoryBound(to: CChar.self)
+            size = stated
         case 0x18:
-            guard let value = Self.shortLength(&cursor, end), cursor == end else { return false }
-            attribute.tag = UInt8(NJ_INT.rawValue)
-            attribute.value.integer = Int64(value)
-            return true
+            guard let number = Self.shortLength(&cursor, end), cursor == end else { return false }
+            kind = NJ_INT.rawValue
+            value.integer = Int64(number)
         case 0x21 where end - cursor == 8:
+            kind = NJ_DOUBLE.rawValue
             let bits = UInt64(littleEndian: UnsafeRawPointer(cursor).loadUnaligned(as: UInt64.self))
-            attribute.tag = UInt8(NJ_DOUBLE.rawValue)
-            attribute.value.number = Double(bitPattern: bits)
-            return true
+            value.number = Double(bitPattern: bits)
         case 0x10 where end - cursor == 1 && cursor[0] < 0x80:
-            attribute.tag = UInt8(NJ_BOOL.rawValue)
-            attribute.value.integer = cursor[0] == 0 ? 0 : 1
-            return true
+            kind = NJ_BOOL.rawValue
+            value.integer = cursor[0] == 0 ? 0 : 1
         default: return false
         }
+        row.initialize(
+            to: nj_attribute(
+                key: -1,
+                key_length: UInt16(truncatingIfNeeded: keyLength),
+                tag: UInt8(truncatingIfNeeded: kind),
+                reserved: 0,
+                key_bytes: UnsafeRawPointer(at + 2).assumingMemoryBound(to: CChar.self),
+                value: value,
+                length: UInt32(truncatingIfNeeded: size),
+                reserved2: 0
+            )
+        )
+        return true
     }
 
     /// A varint of up to three bytes; nil for a longer one or where the bytes end.

@@ -25,10 +25,8 @@ package final class Slab: @unchecked Sendable {
     private var arena: [UnsafeMutableRawPointer] = []
     private var arenaBytes = 0
 
-    /// An empty slab over a request's bytes.
-    /// - Parameters:
-    ///   - spanCapacity: How many spans it is to hold; held within 1 and ``capacity``.
-    ///   - attributeCapacity: For how many attributes to make room at first; more are taken.
+    /// An empty slab over a request's bytes. `spanCapacity` is how many spans it is to hold, held within 1 and
+    /// ``capacity``; `attributeCapacity` for how many attributes to make room at first.
     package init(
         _ payload: Payload,
         receivedAt: Timestamp,
