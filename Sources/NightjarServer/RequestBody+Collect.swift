@@ -24,6 +24,8 @@ extension Request {
         }
         guard encoding != .identity else { return sent }
         do throws(OTLPError) {
+            // The bytes are the payload's: it has to outlive their use.
+            defer { withExtendedLifetime(sent) {} }
             return try ContentInflater().inflate(sent.bytes, encoding: encoding)
         } catch {
             throw Problem(error.code == .tooLarge ? .contentTooLarge : .badRequest, "\(error)")
@@ -33,6 +35,7 @@ extension Request {
     /// The body as JSON.
     func jsonBody(upTo limit: Int) async throws -> Value {
         let payload = try await wholeBody(upTo: limit)
+        defer { withExtendedLifetime(payload) {} }
         do throws(JSONError) {
             return try Value(jsonBytes: Array(payload.bytes))
         } catch {

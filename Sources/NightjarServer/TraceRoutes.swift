@@ -42,7 +42,10 @@ struct TraceRoutes {
             let outcome = try await engine.ingest(body, encoding: encoding)
             let response = ExportResponse.accepted(
                 .traces,
-                rejected: outcome.rejected, message: outcome.message, encoding: encoding.response)
+                rejected: outcome.rejected,
+                message: outcome.message,
+                encoding: encoding.response
+            )
             return .bytes(response, type: encoding.mediaType)
         } catch let error as EngineError {
             return answer(Problem(error), encoding)
@@ -55,7 +58,10 @@ struct TraceRoutes {
 
     private func answer(_ problem: Problem, _ encoding: TraceEncoding) -> Response {
         let body = ExportResponse.refused(
-            code: problem.statusCode, message: problem.detail, encoding: encoding.response)
+            code: problem.statusCode,
+            message: problem.detail,
+            encoding: encoding.response
+        )
         var response = Response.bytes(
             body,
             status: problem.status,
