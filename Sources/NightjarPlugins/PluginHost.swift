@@ -149,7 +149,9 @@ package final class PluginHost: Sendable {
         var changed = false
         for (name, entry) in entries.sorted(by: { $0.key < $1.key }) {
             let mark = entry.mark
-            guard state.withLock({ $0.seen[name] != mark }), !isMomentarilyEmpty(name, entry) else { continue }
+            guard state.withLock({ $0.seen[name] != mark }), !isMomentarilyEmpty(name, entry) else {
+                continue
+            }
             changed = load(name, entry) || changed
             state.withLock { $0.seen[name] = mark }
         }

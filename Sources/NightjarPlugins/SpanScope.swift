@@ -16,7 +16,14 @@ final class SpanScope {
     let reader: any SpanReader
     private(set) var now = Timestamp(unixNano: 0)
     /// The event's own span; nil while a trace is judged.
-    private(set) var event: SpanReference?
+    var event: SpanReference? {
+        eventOwner.map { SpanReference(slab: $0.takeUnretainedValue(), index: eventIndex) }
+    }
+    /// Whether the event is a span.
+    var isAtSpan: Bool { eventOwner != nil }
+    /// Not retained: whoever has the event handled holds its slab until it is.
+    private var eventOwner: Unmanaged<Slab>?
+    private var eventIndex = 0
     private(set) var ref = nj_span_ref()
     private(set) var view: TraceView?
     /// The conditions of the match that is being asked, for those that the row cannot answer.
@@ -33,23 +40,28 @@ final class SpanScope {
 
     /// Turns to a span that ended.
     func turn(to span: SpanReference, trace: TraceView?, now: Timestamp) {
-        event = span
+        eventOwner = Unmanaged.passUnretained(span.slab)
+        eventIndex = span.index
         eventSlab.pointee = span.slab.raw
-        ref = nj_span_ref(slab: UnsafePointer(eventSlab), span: UnsafePointer(span.row))
+        ref = nj_span_ref(
+            slab: UnsafePointer(eventSlab),
+            span: UnsafePointer(eventSlab.pointee.spans + span.index)
+        )
         if view !== trace { turn(toView: trace) }
         self.now = now
     }
 
     /// Turns to a trace that ended.
     func turn(to trace: TraceView, now: Timestamp) {
-        event = nil
+        eventOwner = nil
         turn(toView: trace)
         self.now = now
     }
 
     /// Lets go of what the last event held.
     func rest() {
-        event = nil
+        eventOwner = nil
+        guard view != nil else { return }
         view = nil
         frame = nil
     }
@@ -70,7 +82,7 @@ final class SpanScope {
         guard let row = ref.span else { return nil }
         let slab: Slab?
         if ref.slab == UnsafePointer(eventSlab) {
-            slab = event?.slab
+            slab = eventOwner?.takeUnretainedValue()
         } else {
             slab = frame?.slab(ref.slab)
         }
