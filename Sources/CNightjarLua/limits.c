@@ -222,18 +222,63 @@ static void *refuse(nj_lua *host, uint64_t size) {
     return NULL;
 }
 
+// Small blocks come from a pool with a list of free ones per size: most rules make and drop a few objects per event. The pool is
+// one region, so that an address tells where a block belongs, and is touched only as far as it was ever needed.
+static inline bool in_pool(const nj_lua *host, const void *block) {
+    return (size_t)((const char *)block - host->pool) < NJ_POOL_SIZE;
+}
+
+static void *take(nj_lua *host, size_t size) {
+    if (size <= NJ_POOL_BLOCK) {
+        size_t place = (size - 1) / 16;
+        void *block = host->pool_free[place];
+        if (block != NULL) {
+            memcpy(&host->pool_free[place], block, sizeof block);
+            return block;
+        }
+        size_t room = (place + 1) * 16;
+        if (host->pool != NULL && host->pool_used + room <= NJ_POOL_SIZE) {
+            block = host->pool + host->pool_used;
+            host->pool_used += room;
+            return block;
+        }
+    }
+    return malloc(size);
+}
+
+static void give_back(nj_lua *host, void *block, size_t size) {
+    if (!in_pool(host, block)) {
+        free(block);
+        return;
+    }
+    size_t place = (size - 1) / 16;
+    memcpy(block, &host->pool_free[place], sizeof block);
+    host->pool_free[place] = block;
+}
+
+static void *resize(nj_lua *host, void *block, size_t old_size, size_t size) {
+    if (!in_pool(host, block) && size > NJ_POOL_BLOCK) return realloc(block, size);
+    if (in_pool(host, block) && (old_size - 1) / 16 == (size - 1) / 16) return block;
+    void *moved = take(host, size);
+    if (moved == NULL) return NULL;
+    memcpy(moved, block, old_size < size ? old_size : size);
+    give_back(host, block, old_size);
+    return moved;
+}
+
 void *nj_allocate(void *context, void *block, size_t old_size, size_t size) {
     nj_lua *host = context;
     if (size == 0) {
-        if (block != NULL) host->used -= old_size;
-        free(block);
+        if (block == NULL) return NULL;
+        host->used -= old_size;
+        give_back(host, block, old_size);
         return NULL;
     }
     if (block == NULL) {
         // For a new block `old_size` is the kind of object.
         uint64_t most = old_size == LUA_TSTRING ? host->limits.string + 64 : host->limits.block;
         if (size > most || host->used + size > host->limits.memory) return refuse(host, size);
-        void *fresh = malloc(size);
+        void *fresh = take(host, size);
         if (fresh == NULL) return refuse(host, size);
         host->used += size;
         host->denied = 0;
@@ -243,7 +288,7 @@ void *nj_allocate(void *context, void *block, size_t old_size, size_t size) {
         if (size > host->limits.block || host->used + (size - old_size) > host->limits.memory) return refuse(host, size);
         host->denied = 0;
     }
-    void *moved = realloc(block, size);
+    void *moved = resize(host, block, old_size, size);
     if (moved == NULL) return size <= old_size ? block : refuse(host, size);
     host->used = host->used - old_size + size;
     return moved;

@@ -12,7 +12,7 @@
 #include "include/nj_match.h"
 
 // Lua allows 200 nested C calls, and each resume is one.
-enum { NJ_CHAIN_LIMIT = 220, NJ_KEY_SLOTS = 256, NJ_SYMBOL_SLOTS = 256, NJ_ARENA_BLOCK = 16384 };
+enum { NJ_CHAIN_LIMIT = 220, NJ_KEY_SLOTS = 256, NJ_SYMBOL_SLOTS = 256, NJ_ARENA_BLOCK = 16384, NJ_POOL_SIZE = 524288, NJ_POOL_BLOCK = 256 };
 
 // Memory for emissions: blocks that are kept between events.
 typedef struct nj_block {
@@ -45,6 +45,9 @@ struct nj_lua {
     // Memory.
     uint64_t used, denied;
     uint32_t refusals;  // of the call
+    char *pool;
+    size_t pool_used;
+    void *pool_free[NJ_POOL_BLOCK / 16];
     // Objects handed out are valid while they carry the current generation.
     uint64_t generation;
     nj_span_ref event_span;  // of the event itself; empty in calls with a trace

@@ -26,8 +26,11 @@ nj_lua *nj_lua_open(const nj_limits *limits, const nj_callbacks *callbacks, nj_t
     host->fuel = limits->fuel;
     host->generation = 1;
     nj_printable(host->name, sizeof host->name, name.bytes, name.length, false);
+    // Without a pool every block is its own.
+    host->pool = malloc(NJ_POOL_SIZE);
     host->L = lua_newstate(nj_allocate, host);
     if (host->L == NULL) {
+        free(host->pool);
         free(host);
         return NULL;
     }
@@ -50,6 +53,7 @@ void nj_lua_close(nj_lua *host) {
         free(block);
         block = next;
     }
+    free(host->pool);
     free(host->emissions);
     free(host);
 }

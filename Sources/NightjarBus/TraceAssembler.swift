@@ -37,14 +37,14 @@ package final class TraceAssembler {
     }
 
     /// The traces in memory, by id.
-    package private(set) var traces: [TraceID: TraceState] = [:]
+    package internal(set) var traces: [TraceID: TraceState] = [:]
     /// The bytes of the payloads that open traces hold on to.
-    package private(set) var retainedBytes = 0
+    package internal(set) var retainedBytes = 0
     /// How many spans wait for their ancestors.
-    package private(set) var waitingSpans = 0
+    package internal(set) var waitingSpans = 0
 
-    private let configuration: TraceConfiguration
-    private weak var source: (any TraceSource)?
+    let configuration: TraceConfiguration
+    weak var source: (any TraceSource)?
     private var deadlines = DeadlineQueue()
     /// The traces that the last slab had spans of.
     package private(set) var touched: [TraceState] = []
@@ -52,10 +52,10 @@ package final class TraceAssembler {
     private var processed: [Int64]
     /// The number of the slab at hand.
     private var stamp: UInt64 = 0
-    private var openOrder: [TraceID] = []
-    private var openStart = 0
-    private var remembered: [TraceID] = []
-    private var rememberedStart = 0
+    var openOrder: [TraceID] = []
+    var openStart = 0
+    var remembered: [TraceID] = []
+    var rememberedStart = 0
 
     /// An assembler without traces. `source` may be absent: then nothing is let go before its end.
     package init(
@@ -134,45 +134,8 @@ package final class TraceAssembler {
         schedule(trace)
     }
 
-    /// Forgets ended traces beyond the number to be remembered, oldest first, as far as the store knows all of them.
-    package func forget(committed ticket: UInt64) {
-        while remembered.count - rememberedStart > configuration.rememberedTraces {
-            let id = remembered[rememberedStart]
-            if let trace = traces[id], trace.hasEnded, trace.unsettled == 0 {
-                guard trace.ticket <= ticket else { return }
-                traces[id] = nil
-            }
-            rememberedStart += 1
-        }
-        compact(&remembered, &rememberedStart)
-    }
-
-    /// Makes sure that a trace's spans can be read, from the store where they were let go.
-    package func load(_ trace: TraceState) {
-        guard trace.isShed, let recalled = recall(trace.id) else { return }
-        // The last version of a span is the one that counts.
-        for slab in recalled.slabs.reversed() {
-            for index in 0..<slab.count {
-                guard let place = trace.place(of: slab.spans[index].id) else { continue }
-                if trace.entries[place].slab == nil { attach(trace, place, slab, index) }
-            }
-        }
-        trace.isShed = false
-    }
-
-    /// Lets a trace's payloads go.
-    package func release(_ trace: TraceState) {
-        for place in trace.entries.indices {
-            guard let slab = trace.entries[place].slab else { continue }
-            slab.holders -= 1
-            if slab.holders == 0 { retainedBytes -= slab.retainedBytes }
-            trace.entries[place].slab = nil
-        }
-        trace.isShed = true
-    }
-
     /// Reads a trace back as far as it has been processed; what is queued behind has not been counted yet.
-    private func recall(_ id: TraceID) -> RecalledTrace? {
+    func recall(_ id: TraceID) -> RecalledTrace? {
         source?.recall(id, before: processed[Partition.of(id)] + 1)
     }
 
@@ -322,65 +285,12 @@ package final class TraceAssembler {
         remembered.append(trace.id)
     }
 
-    private func settleRest(_ trace: TraceState, before limit: Timestamp, into actions: inout [Action]) {
+    func settleRest(_ trace: TraceState, before limit: Timestamp, into actions: inout [Action]) {
         guard trace.unsettled > 0 else { return }
         var settled: [Int] = []
         trace.settleRest(receivedBefore: limit, into: &settled)
         trace.isChanged = trace.isChanged || !settled.isEmpty
         emit(trace, settled, into: &actions)
-    }
-
-    // MARK: - Bounds
-
-    /// Lets payloads of the oldest open traces go while too many bytes are held, and counts the oldest while too many wait.
-    private func shed(into actions: inout [Action]) {
-        var at = openStart
-        while at < openOrder.count,
-            retainedBytes > configuration.retainedBytes || waitingSpans > configuration.waitingSpans
-        {
-            if let trace = traces[openOrder[at]] {
-                if source == nil || waitingSpans > configuration.waitingSpans {
-                    let before = trace.unsettled
-                    settleRest(trace, before: Timestamp(unixNano: .max), into: &actions)
-                    if before > 0 { actions.append(.settledEarly(trace, count: before)) }
-                }
-                if source != nil, actions.isEmpty || !isNamed(trace, in: actions) { release(trace) }
-            }
-            at += 1
-        }
-        openStart = at
-        compact(&openOrder, &openStart)
-    }
-
-    /// Whether an action still needs the trace's payloads.
-    private func isNamed(_ trace: TraceState, in actions: [Action]) -> Bool {
-        actions.contains { action in
-            switch action {
-            case .settled(let named, _, _, _), .ended(let named), .lateChange(let named),
-                .settledEarly(let named, _):
-                named === trace
-            }
-        }
-    }
-
-    private func compact(_ list: inout [TraceID], _ start: inout Int) {
-        guard start > 4096, start * 2 > list.count else { return }
-        list.removeFirst(start)
-        start = 0
-    }
-
-    private func attach(_ trace: TraceState, _ place: Int, _ slab: Slab, _ index: Int) {
-        trace.entries[place].slab = slab
-        trace.entries[place].row = index
-        slab.holders += 1
-        if slab.holders == 1 { retainedBytes += slab.retainedBytes }
-    }
-
-    private func detach(_ trace: TraceState, _ place: Int) {
-        guard let slab = trace.entries[place].slab else { return }
-        slab.holders -= 1
-        if slab.holders == 0 { retainedBytes -= slab.retainedBytes }
-        trace.entries[place].slab = nil
     }
 
     private func rebuild(_ recalled: RecalledTrace) -> TraceState {

@@ -63,8 +63,9 @@ struct RunCommand: ParsableCommand {
 
     /// The bodies of traces that a recording's `meta.json` names, in the order sent; nil where there is none.
     private func recordedNames(_ folder: String) -> [String]? {
+        // Another file of that name says nothing about bodies: then the names alone decide.
         guard let data = FileManager.default.contents(atPath: "\(folder)/meta.json"),
-            let meta = try? Value(jsonBytes: Array(data)),  // another file of that name says nothing about bodies
+            let meta = try? Value(jsonBytes: Array(data)),
             let requests = meta["requests"]?.array
         else { return nil }
         return requests.filter { $0["signal"] == "traces" }.compactMap { $0["file"]?.string }

@@ -32,8 +32,8 @@ struct EmissionReader {
     }
 
     /// Metrics are of the time of their event; of a span, that is its end.
-    private var eventTime: Timestamp {
-        guard scope.event != nil, let row = scope.ref.span, row.pointee.end_nano != 0 else {
+    var eventTime: Timestamp {
+        guard scope.isAtSpan, let row = scope.ref.span, row.pointee.end_nano != 0 else {
             return scope.now
         }
         return Timestamp(unixNano: Int64(clamping: row.pointee.end_nano))

@@ -22,7 +22,7 @@ struct ScorerOptions: Sendable {
 }
 
 /// One rule or scorer of a loaded state.
-struct Rule {
+final class Rule {
     let event: RuleEvent
     /// The scorer's name; nil for a rule.
     let scorer: String?
@@ -35,6 +35,13 @@ struct Rule {
     var isEarly = false
     var again = false
     var options = ScorerOptions()
+
+    init(event: RuleEvent, scorer: String?, function: Int32, place: String) {
+        self.event = event
+        self.scorer = scorer
+        self.function = function
+        self.place = place
+    }
 }
 
 /// What a script declared while it loaded.
@@ -142,8 +149,8 @@ struct PluginDeclarations {
             let known = RuleEvent.allCases.map(\.rawValue)
             throw DeclarationFault("unknown event '\(name)'\(suggestion(for: name, among: known))")
         }
-        var rule = Rule(event: event, scorer: nil, function: function, place: place)
-        try Self.compile(match, into: &rule)
+        let rule = Rule(event: event, scorer: nil, function: function, place: place)
+        try Self.compile(match, into: rule)
         if let options {
             let fields = try Fields(options, of: "nightjar.on", ["early", "duplicates", "again"])
             rule.isEarly = try fields.flag("early") ?? false
@@ -169,9 +176,9 @@ struct PluginDeclarations {
         guard let on = try fields.text("on"), let event = RuleEvent(rawValue: on),
             event == .spanEnded || event == .traceEnded
         else { throw DeclarationFault("a scorer needs on = \"span_ended\" or on = \"trace_ended\"") }
-        var rule = Rule(event: event, scorer: name, function: function, place: place)
+        let rule = Rule(event: event, scorer: name, function: function, place: place)
         rule.again = true
-        try Self.compile(fields.object["match"], into: &rule)
+        try Self.compile(fields.object["match"], into: rule)
         rule.options.range = try fields.range("range")
         rule.options.categories = try fields.names("categories") ?? []
         rule.options.version = try fields.text("version")
@@ -183,7 +190,7 @@ struct PluginDeclarations {
         rules.append(rule)
     }
 
-    private static func compile(_ match: Value?, into rule: inout Rule) throws(DeclarationFault) {
+    private static func compile(_ match: Value?, into rule: Rule) throws(DeclarationFault) {
         guard let match else { return }
         rule.matchText = match.json
         switch rule.event {

@@ -13,16 +13,21 @@ package final class PluginSession {
     private let scope: SpanScope
     private var revision = 0
     private var members: [Member] = []
-    private var spanRules: [RuleEntry] = []
-    private var traceRules: [RuleEntry] = []
+    private var spanRules = RuleList([])
+    private var traceRules = RuleList([])
     private var calls = 0
+    private var eventNumber = 0
+    private var hasExhausted = false
 
     /// A plugin of the running set with this worker's state of it.
     private final class Member {
         let plugin: LoadedPlugin
         let instance: PluginInstance
-        /// How many of the event's emissions have been handed on; -1 before the event's first call.
-        var delivered = -1
+        /// The event that its state was last told of.
+        var eventNumber = -1
+        /// How many of the event's emissions have been handed on.
+        var delivered = 0
+        var isExhausted = false
 
         init(_ plugin: LoadedPlugin, _ instance: PluginInstance) {
             self.plugin = plugin
@@ -30,16 +35,56 @@ package final class PluginSession {
         }
     }
 
-    /// What the loop over rules looks at; the match's nodes are the program's own.
-    private struct RuleEntry {
-        let nodes: UnsafePointer<nj_match_node>?
-        let needsScope: Bool
-        let takesDuplicates: Bool
-        let member: Int
-        let rule: Int
+    /// A rule with everything that a call of it touches.
+    private final class RuleSlot {
+        let member: Member
+        let rule: Rule
+        let record: RuleRecord?
         let sampleLimit: UInt64
         let sampleSalt: UInt64
         var circuit = Circuit()
+
+        init(_ member: Member, _ rule: Rule, _ record: RuleRecord?) {
+            self.member = member
+            self.rule = rule
+            self.record = record
+            sampleLimit = NightjarPlugins.sampleLimit(rule.options.sample)
+            sampleSalt = salt(rule.scorer ?? "")
+        }
+
+        func isSampled(_ trace: TraceID) -> Bool {
+            sampleLimit == .max || TraceID(high: trace.high ^ sampleSalt, low: trace.low).mixed < sampleLimit
+        }
+    }
+
+    /// What the loop over rules reads of each: plain memory, because most rules do not match most events, and counting
+    /// references would cost more than the comparison.
+    private struct Filter {
+        let nodes: UnsafePointer<nj_match_node>?
+        let needsScope: Bool
+        let takesDuplicates: Bool
+    }
+
+    private final class RuleList {
+        let slots: [RuleSlot]
+        let filters: UnsafeMutableBufferPointer<Filter>
+
+        init(_ slots: [RuleSlot]) {
+            self.slots = slots
+            filters = .allocate(capacity: slots.count)
+            for (place, slot) in slots.enumerated() {
+                let filter = Filter(
+                    nodes: slot.rule.spanMatch?.nodes,
+                    needsScope: slot.rule.spanMatch?.slow.isEmpty == false,
+                    takesDuplicates: slot.rule.takesDuplicates
+                )
+                filters.initializeElement(at: place, to: filter)
+            }
+        }
+
+        deinit { filters.deallocate() }
+
+        var isEmpty: Bool { slots.isEmpty }
     }
 
     /// A session of one worker, numbered from 0; it has no rules before it adopts a set.
@@ -98,26 +143,21 @@ package final class PluginSession {
     }
 
     private func rebuildRules() {
-        spanRules = []
-        traceRules = []
-        for (place, member) in members.enumerated() where member.instance.state != nil {
+        var spans: [RuleSlot] = []
+        var traces: [RuleSlot] = []
+        for member in members where member.instance.state != nil {
             for (index, rule) in member.instance.declarations.rules.enumerated() {
-                let entry = RuleEntry(
-                    nodes: rule.spanMatch?.nodes,
-                    needsScope: rule.spanMatch?.slow.isEmpty == false,
-                    takesDuplicates: rule.takesDuplicates,
-                    member: place,
-                    rule: index,
-                    sampleLimit: sampleLimit(rule.options.sample),
-                    sampleSalt: salt(rule.scorer ?? "")
-                )
+                let records = member.plugin.rules
+                let slot = RuleSlot(member, rule, records.indices.contains(index) ? records[index] : nil)
                 switch rule.event {
-                case .spanEnded: spanRules.append(entry)
-                case .traceEnded: traceRules.append(entry)
+                case .spanEnded: spans.append(slot)
+                case .traceEnded: traces.append(slot)
                 default: break
                 }
             }
         }
+        spanRules = RuleList(spans)
+        traceRules = RuleList(traces)
     }
 
     // MARK: Events
@@ -130,65 +170,53 @@ package final class PluginSession {
         now: Timestamp,
         into receiver: any EmissionReceiver
     ) {
-        guard !spanRules.isEmpty else { return }
+        let rules = spanRules
+        guard !rules.isEmpty else { return }
         scope.turn(to: span, trace: trace, now: now)
-        for member in members { member.delivered = -1 }
+        eventNumber += 1
         var ref = scope.ref
         let isDuplicate = ref.span.pointee.duplicate_of != 0
-        for place in spanRules.indices {
-            if isDuplicate, !spanRules[place].takesDuplicates { continue }
-            if let nodes = spanRules[place].nodes {
-                if spanRules[place].needsScope {
-                    guard slowMatch(place) else { continue }
+        let filters = rules.filters
+        for place in 0..<filters.count {
+            let filter = filters[place]
+            if isDuplicate, !filter.takesDuplicates { continue }
+            if let nodes = filter.nodes {
+                if filter.needsScope {
+                    guard rules.slots[place].rule.spanMatch?.holds(ref, in: scope) != false else { continue }
                 } else if !nj_match_span(nodes, &ref, nil, nil) {
                     continue
                 }
             }
-            guard isSampled(spanRules[place], ref.span.pointee.traceID) else { continue }
-            call(&spanRules[place], trace: nil, into: receiver)
+            let slot = rules.slots[place]
+            guard slot.isSampled(ref.span.pointee.traceID) else { continue }
+            call(slot, trace: nil, into: receiver)
         }
         finish()
     }
 
     /// Calls the rules for an end of a trace; the view's revision says which.
     package func traceEnded(_ trace: TraceView, now: Timestamp, into receiver: any EmissionReceiver) {
-        guard !traceRules.isEmpty, !trace.spans.isEmpty else { return }
+        let rules = traceRules
+        guard !rules.isEmpty, !trace.spans.isEmpty else { return }
         scope.turn(to: trace, now: now)
-        for member in members { member.delivered = -1 }
-        for place in traceRules.indices {
-            let entry = traceRules[place]
-            let rule = members[entry.member].instance.declarations.rules[entry.rule]
-            guard trace.revision <= 1 || rule.again, isSampled(entry, trace.id) else { continue }
+        eventNumber += 1
+        for slot in rules.slots {
+            let rule = slot.rule
+            guard trace.revision <= 1 || rule.again, slot.isSampled(trace.id) else { continue }
             guard rule.traceMatch.isEmpty || rule.traceMatch.contains(where: { $0.holds(in: scope) }) else {
                 continue
             }
-            call(&traceRules[place], trace: scope.rawTrace, into: receiver)
+            call(slot, trace: scope.rawTrace, into: receiver)
         }
-        scope.rest()
         finish()
     }
 
-    private func slowMatch(_ place: Int) -> Bool {
-        let entry = spanRules[place]
-        let rule = members[entry.member].instance.declarations.rules[entry.rule]
-        return rule.spanMatch?.holds(scope.ref, in: scope) ?? true
-    }
-
-    private func isSampled(_ entry: RuleEntry, _ trace: TraceID) -> Bool {
-        entry.sampleLimit == .max
-            || TraceID(high: trace.high ^ entry.sampleSalt, low: trace.low).mixed < entry.sampleLimit
-    }
-
-    /// States that ran out of memory for good give it back.
+    /// Lets go of the event; states that ran out of memory for good give it back.
     private func finish() {
-        guard
-            members.contains(where: {
-                $0.plugin.isExhausted.load(ordering: .relaxed) && $0.instance.state != nil
-            })
-        else { return }
-        for member in members where member.plugin.isExhausted.load(ordering: .relaxed) {
-            member.instance.retire()
-        }
+        scope.rest()
+        guard hasExhausted else { return }
+        hasExhausted = false
+        for member in members where member.isExhausted { member.instance.retire() }
         rebuildRules()
     }
 }
@@ -198,31 +226,33 @@ extension PluginSession {
     private static let timedCalls = 16
 
     private func call(
-        _ entry: inout RuleEntry,
+        _ slot: RuleSlot,
         trace: UnsafePointer<nj_trace>?,
         into receiver: any EmissionReceiver
     ) {
-        guard entry.circuit.allowsCall(at: monotonicNow()) else { return }
-        let member = members[entry.member]
-        guard let state = member.instance.state else { return }
-        let rule = member.instance.declarations.rules[entry.rule]
-        if member.delivered < 0 {
+        guard slot.circuit.allowsCall(at: monotonicNow()) else { return }
+        let member = slot.member
+        guard let state = member.instance.state, !member.isExhausted else { return }
+        if member.eventNumber != eventNumber {
             state.begin()
+            member.eventNumber = eventNumber
             member.delivered = 0
         }
         calls &+= 1
         let started = calls % Self.timedCalls == 0 ? monotonicNow() : 0
-        let outcome = invoke(rule, state, trace)
-        let record = member.plugin.rules.indices.contains(entry.rule) ? member.plugin.rules[entry.rule] : nil
-        record?.countCall()
-        if started != 0 { record?.sample(nanoseconds: Int(monotonicNow() - started)) }
-        deliver(member, rule, state, succeeded: outcome == .ok, into: receiver)
-        if outcome == .ok {
-            if entry.circuit.openUntil != 0 || entry.circuit.hasFailures, entry.circuit.succeeded() {
-                record?.setOpen(false)
-            }
+        let outcome: LuaState.Outcome
+        if trace == nil, slot.rule.scorer == nil {
+            outcome = state.call(slot.rule.function, span: scope.ref, withTrace: false, scorer: nil)
         } else {
-            fail(&entry, member, rule, state, record, outcome)
+            outcome = invoke(slot.rule, state, trace)
+        }
+        slot.record?.countCall()
+        if started != 0 { slot.record?.sample(nanoseconds: Int(monotonicNow() - started)) }
+        deliver(slot, state, succeeded: outcome == .ok, into: receiver)
+        if outcome != .ok {
+            fail(slot, state, outcome)
+        } else if slot.circuit.hasFailures, slot.circuit.succeeded() {
+            slot.record?.setOpen(false)
         }
     }
 
@@ -253,32 +283,26 @@ extension PluginSession {
     }
 
     private func deliver(
-        _ member: Member,
-        _ rule: Rule,
+        _ slot: RuleSlot,
         _ state: LuaState,
         succeeded: Bool,
         into receiver: any EmissionReceiver
     ) {
+        let member = slot.member
         let emissions = state.emissions
         guard emissions.count > member.delivered else { return }
         let reader = EmissionReader(plugin: member.plugin, scope: scope, receiver: receiver)
         for place in member.delivered..<emissions.count {
-            reader.deliver(emissions[place], of: rule, from: member.instance, succeeded: succeeded)
+            reader.deliver(emissions[place], of: slot.rule, from: member.instance, succeeded: succeeded)
         }
         member.delivered = emissions.count
     }
 
-    private func fail(
-        _ entry: inout RuleEntry,
-        _ member: Member,
-        _ rule: Rule,
-        _ state: LuaState,
-        _ record: RuleRecord?,
-        _ outcome: LuaState.Outcome
-    ) {
+    private func fail(_ slot: RuleSlot, _ state: LuaState, _ outcome: LuaState.Outcome) {
         let failure = state.failure
-        let plugin = member.plugin
-        record?.countError()
+        let plugin = slot.member.plugin
+        let rule = slot.rule
+        slot.record?.countError()
         let trace = scope.event?.row.pointee.traceID ?? scope.view?.id
         let count = plugin.errors.add(
             failure,
@@ -290,22 +314,23 @@ extension PluginSession {
         if count & (count - 1) == 0 {
             plugin.log.write(.error, plugin.name, failure.message + (count > 1 ? " (\(count) times)" : ""))
         }
-        if entry.circuit.failed(isTimeout: outcome == .time || outcome == .fuel, at: monotonicNow()) {
-            record?.setOpen(true)
+        if slot.circuit.failed(isTimeout: outcome == .time || outcome == .fuel, at: monotonicNow()) {
+            slot.record?.setOpen(true)
             plugin.log.write(
                 .warn,
                 plugin.name,
-                "\(rule.place): left out for \(entry.circuit.waitSeconds) s after repeated failures"
+                "\(rule.place): left out for \(slot.circuit.waitSeconds) s after repeated failures"
             )
         }
         guard outcome == .memory else { return }
         state.collect()
         plugin.note(memoryBytes: state.memoryBytes)
-        if state.isNearlyFull {
-            // What fills it is reachable, so every further call would fail the same way.
-            plugin.isExhausted.store(true, ordering: .relaxed)
-            plugin.log.write(.error, plugin.name, "stopped: what it keeps fills its memory; reload it")
-        }
+        guard state.isNearlyFull else { return }
+        // What fills it is reachable, so every further call would fail the same way.
+        slot.member.isExhausted = true
+        hasExhausted = true
+        plugin.isExhausted.store(true, ordering: .relaxed)
+        plugin.log.write(.error, plugin.name, "stopped: what it keeps fills its memory; reload it")
     }
 }
 

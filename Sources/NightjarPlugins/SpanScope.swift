@@ -16,7 +16,14 @@ final class SpanScope {
     let reader: any SpanReader
     private(set) var now = Timestamp(unixNano: 0)
     /// The event's own span; nil while a trace is judged.
-    private(set) var event: SpanReference?
+    var event: SpanReference? {
+        eventOwner.map { SpanReference(slab: $0.takeUnretainedValue(), index: eventIndex) }
+    }
+    /// Whether the event is a span.
+    var isAtSpan: Bool { eventOwner != nil }
+    /// Not retained: whoever has the event handled holds its slab until it is.
+    private var eventOwner: Unmanaged<Slab>?
+    private var eventIndex = 0
     private(set) var ref = nj_span_ref()
     /// The trace of the event; made when first asked for, because most rules never ask.
     var view: TraceView? {
@@ -43,9 +50,13 @@ final class SpanScope {
 
     /// Turns to a span that ended.
     func turn(to span: SpanReference, trace: @escaping () -> TraceView?, now: Timestamp) {
-        event = span
+        eventOwner = Unmanaged.passUnretained(span.slab)
+        eventIndex = span.index
         eventSlab.pointee = span.slab.raw
-        ref = nj_span_ref(slab: UnsafePointer(eventSlab), span: UnsafePointer(span.row))
+        ref = nj_span_ref(
+            slab: UnsafePointer(eventSlab),
+            span: UnsafePointer(eventSlab.pointee.spans + span.index)
+        )
         turn(toView: nil)
         makeView = trace
         self.now = now
@@ -53,14 +64,14 @@ final class SpanScope {
 
     /// Turns to a trace that ended.
     func turn(to trace: TraceView, now: Timestamp) {
-        event = nil
+        eventOwner = nil
         turn(toView: trace)
         self.now = now
     }
 
     /// Lets go of what the last event held.
     func rest() {
-        event = nil
+        eventOwner = nil
         turn(toView: nil)
     }
 
@@ -82,7 +93,7 @@ final class SpanScope {
         guard let row = ref.span else { return nil }
         let slab: Slab?
         if ref.slab == UnsafePointer(eventSlab) {
-            slab = event?.slab
+            slab = eventOwner?.takeUnretainedValue()
         } else {
             slab = frame?.slab(ref.slab)
         }

@@ -10,9 +10,7 @@ final class AnnotationWriter {
     private let knows: PreparedStatement
     private let createdAt: Int32
 
-    /// - Parameters:
-    ///   - table: `scores` or `feedback`.
-    ///   - columns: The columns that the record binds.
+    // `table` is `scores` or `feedback`; `columns` are those that the record binds.
     init(_ db: Database, table: String, columns: String) throws {
         keep = try PreparedStatement(
             db,

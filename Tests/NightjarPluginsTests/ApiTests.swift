@@ -33,13 +33,15 @@ import Testing
         ("nightjar.counter('c').add(1)", "colon"), ("nightjar.counter('a b'):add(1)", "not a metric name"),
         ("nightjar.counter('c'):add(1, { ['a-b'] = 1 })", "invalid label name"),
         ("nightjar.counter('c', { help = 'x' })", "while the file loads"),
-        ("s:addScore { scorer_name = 'x', score = 0/0 }", "finite"), ("s:addScore { score = 1 }", "'scorer_name' is needed"),
+        ("s:addScore { scorer_name = 'x', score = 0/0 }", "finite"),
+        ("s:addScore { score = 1 }", "'scorer_name' is needed"),
         ("s:addScore { scorer_name = 'x', scor = 1 }", "did you mean 'score'?"),
         ("s:addScore { scorer_name = 'x' }", "'score' is needed"),
         ("nightjar.score { scorer_name = 'x', score = 1, trace_id = 'zz' }", "no id"),
         ("nightjar.score { scorer_name = 'x', score = 1 }", "'trace_id' or 'session_id'"),
         ("s:addFeedback { feedback_type = 'x', value = {} }", "'value'"),
-        ("nightjar.on('span_ended', nil, print)", "while the file loads"), ("nightjar.every(1, print)", "not available"),
+        ("nightjar.on('span_ended', nil, print)", "while the file loads"),
+        ("nightjar.every(1, print)", "not available"),
         ("local t = {} t.t = t nightjar.log.info('x', t)", "within itself"),
     ])
     func `a wrong use is an error of that call`(_ body: String, _ expected: String) throws {
@@ -59,7 +61,8 @@ import Testing
         ("nightjar.counter('c') nightjar.gauge('c')", "is a counter in this plugin already"),
         ("nightjar.counter('c'):add(1)", "not while the file loads"), ("x = = 1", "unexpected symbol"),
         ("error({})", "(error object is a table)"), ("nightjar.plugin { api = 2 }", "api 1"),
-        ("nightjar.labels('m', { alow = {} })", "did you mean 'allow'?"), ("require('other')", "no such module"),
+        ("nightjar.labels('m', { alow = {} })", "did you mean 'allow'?"),
+        ("require('other')", "no such module"),
         ("nightjar.unknown()", "nightjar has no 'unknown'"),
     ])
     func `a wrong declaration is a load error with its line`(_ script: String, _ expected: String) {
@@ -132,7 +135,9 @@ import Testing
         #expect(throws: PluginFaults.self) {
             try Fixture(["rule": script], settings: ["rule": ["threshold_ms": "soon"]])
         }
-        #expect(throws: PluginFaults.self) { try Fixture(["rule": script], settings: ["rule": ["treshold": 1]]) }
+        #expect(throws: PluginFaults.self) {
+            try Fixture(["rule": script], settings: ["rule": ["treshold": 1]])
+        }
     }
 
     @Test func `scores keep to range and categories and replace themselves`() throws {
@@ -184,7 +189,9 @@ import Testing
     }
 
     @Test func `a rule that keeps failing is left out`() throws {
-        let fixture = try Fixture("nightjar.on('span_ended', nil, function() nightjar.log.info('x') error('no') end)")
+        let fixture = try Fixture(
+            "nightjar.on('span_ended', nil, function() nightjar.log.info('x') error('no') end)"
+        )
         for _ in 1...60 { fixture.end(fixture.builder.span()) }
         #expect(fixture.receiver.logs.count == 50)
         #expect(fixture.lines.all.contains { $0.message.contains("left out for 1 s") })

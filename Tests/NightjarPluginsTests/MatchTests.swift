@@ -22,7 +22,10 @@ import Testing
                 type: .modelGeneration,
                 id: 0xAB,
                 milliseconds: 250,
-                attributes: [("gen_ai.n", .int(3)), ("flag", .bool(true)), ("city", .text("Berlin")), ("p", .double(0.5))]
+                attributes: [
+                    ("gen_ai.n", .int(3)), ("flag", .bool(true)), ("city", .text("Berlin")),
+                    ("p", .double(0.5)),
+                ]
             ) { row, slab in
                 row.model = SpanBuilder.text("gpt-4o-mini", in: slab)
                 row.input_tokens = 120
@@ -38,14 +41,17 @@ import Testing
         "{ name = { prefix = 'Chat' } }", "{ name = { suffix = 'gpt', ignore_case = true } }",
         "{ name = { contains = 't G' } }", "{ name = { pattern = '^%u%l+ %u+$' } }",
         "{ model = { contains = 'MINI', ignore_case = true } }", "{ duration_ms = { gt = 200, le = 250 } }",
-        "{ duration_ms = 250 }", "{ status = 'ok' }", "{ status = { 'error', 'ok' } }", "{ tool = { exists = false } }",
+        "{ duration_ms = 250 }", "{ status = 'ok' }", "{ status = { 'error', 'ok' } }",
+        "{ tool = { exists = false } }",
         "{ model = { exists = true } }", "{ ['attributes.gen_ai.n'] = 3 }", "{ ['attributes.flag'] = true }",
         "{ ['attributes.city'] = { 'Paris', 'Berlin' } }", "{ ['attributes.p'] = { lt = 1 } }",
         "{ ['attributes.nothing'] = { exists = false } }", "{ ['usage.input_tokens'] = { ge = 120 } }",
         "{ is_root = true }", "{ id = '00000000000000ab' }", "{ service = 'shop', environment = 'prod' }",
         "{ ['resource.host.name'] = 'a1' }", "{ ['metadata.tier'] = 'gold' }", "{ ['metadata.user.id'] = 7 }",
-        "{ output_text = { contains = '42' } }", "{ tags = 'eu' }", "{ { type = 'tool_call' }, { name = 'Chat GPT' } }",
-        "{}", "nil", "{ model = nightjar.none_of({ prefix = 'claude' }) }", "{ tool = nightjar.none_of('x') }",
+        "{ output_text = { contains = '42' } }", "{ tags = 'eu' }",
+        "{ { type = 'tool_call' }, { name = 'Chat GPT' } }",
+        "{}", "nil", "{ model = nightjar.none_of({ prefix = 'claude' }) }",
+        "{ tool = nightjar.none_of('x') }",
         "{ error = { exists = false } }", "{ kind = 'internal' }",
     ])
     func `a condition that holds calls the rule`(_ match: String) throws {
@@ -55,10 +61,12 @@ import Testing
     @Test(arguments: [
         "{ type = 'tool_call' }", "{ type = nightjar.none_of('model_generation') }", "{ name = 'chat gpt' }",
         "{ name = { pattern = '^%d' } }", "{ duration_ms = { gt = 250 } }", "{ status = 'error' }",
-        "{ tool = 'x' }", "{ tool = { prefix = '' } }", "{ ['attributes.gen_ai.n'] = '3' }", "{ ['attributes.flag'] = false }",
+        "{ tool = 'x' }", "{ tool = { prefix = '' } }", "{ ['attributes.gen_ai.n'] = '3' }",
+        "{ ['attributes.flag'] = false }",
         "{ ['attributes.nothing'] = 'x' }", "{ ['usage.cost'] = { gt = 0 } }", "{ is_root = false }",
         "{ ['metadata.tier'] = 'silver' }", "{ type = 'model_generation', name = 'other' }",
-        "{ { type = 'tool_call' }, { name = 'x' } }", "{ output_text = { prefix = '42' } }", "{ type = 'never_heard_of' }",
+        "{ { type = 'tool_call' }, { name = 'x' } }", "{ output_text = { prefix = '42' } }",
+        "{ type = 'never_heard_of' }",
     ])
     func `a condition that does not hold keeps the rule out`(_ match: String) throws {
         #expect(try !matches(match))
@@ -68,8 +76,10 @@ import Testing
         ("{ typ = 'x' }", "unknown match key 'typ'; did you mean 'type'?"),
         ("{ name = { prefx = 'x' } }", "unknown operator 'prefx'; did you mean 'prefix'?"),
         ("{ name = { pattern = '[a' } }", "missing ']'"), ("{ duration_ms = 'long' }", "takes a number"),
-        ("{ duration_ms = { gt = 'x' } }", "gt takes a number"), ("{ status = 'okay' }", "running, ok or error"),
-        ("{ attributes = 'x' }", "name an attribute"), ("{ ['usage.input_token'] = 1 }", "did you mean 'input_tokens'?"),
+        ("{ duration_ms = { gt = 'x' } }", "gt takes a number"),
+        ("{ status = 'okay' }", "running, ok or error"),
+        ("{ attributes = 'x' }", "name an attribute"),
+        ("{ ['usage.input_token'] = 1 }", "did you mean 'input_tokens'?"),
         ("{ name = { exists = 1 } }", "exists is true or false"), ("{ name = {} }", "says nothing"),
         ("{ model = { 'a', { sufix = 'b' } } }", "did you mean 'suffix'?"),
     ])
@@ -96,7 +106,9 @@ import Testing
         )
         let root = fixture.builder.span(type: .agentRun, id: 1)
         let tool = fixture.builder.span(type: .toolCall, id: 2, parent: 1, status: .error)
-        let first = fixture.builder.span(type: .modelGeneration, id: 3, parent: 1) { row, _ in row.input_tokens = 30 }
+        let first = fixture.builder.span(type: .modelGeneration, id: 3, parent: 1) { row, _ in
+            row.input_tokens = 30
+        }
         let inner = fixture.builder.span(type: .modelGeneration, id: 4, parent: 3) { row, _ in
             row.input_tokens = 30
             row.duplicate_of = 3

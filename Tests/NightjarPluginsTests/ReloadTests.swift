@@ -109,7 +109,10 @@ private func counting(_ name: String) -> String {
 
     @Test func `a deleted file is unloaded after it said goodbye`() throws {
         let fixture = try PluginFolderFixture(
-            ["a.lua": counting("first") + "nightjar.on_unload(function() error('bye') end)", "b.lua": counting("other")]
+            [
+                "a.lua": counting("first") + "nightjar.on_unload(function() error('bye') end)",
+                "b.lua": counting("other"),
+            ]
         )
         #expect(fixture.metrics() == ["first", "other"])
         try fixture.remove("a.lua")
@@ -120,7 +123,9 @@ private func counting(_ name: String) -> String {
         #expect(fixture.host.status.map(\.name) == ["b"])
     }
 
-    @Test func `a new file, a folder that comes back and unchanged content are noticed for what they are`() throws {
+    @Test func `a new file, a folder that comes back and unchanged content are noticed for what they are`()
+        throws
+    {
         let fixture = try PluginFolderFixture()
         #expect(!fixture.session.wantsSpans)
         try fixture.write("new.lua", counting("fresh"))
@@ -141,7 +146,10 @@ private func counting(_ name: String) -> String {
 
     @Test func `only files with a plugin's name are read, and none outside of the folder`() throws {
         let fixture = try PluginFolderFixture(
-            [".hidden.lua": "error()", "_draft.lua": "error()", "a_test.lua": "error()", "Upper.lua": "error()", "n.txt": "x"],
+            [
+                ".hidden.lua": "error()", "_draft.lua": "error()", "a_test.lua": "error()",
+                "Upper.lua": "error()", "n.txt": "x",
+            ],
             watches: false
         )
         let outside = NSTemporaryDirectory() + "nightjar-outside-" + UUID().uuidString + ".lua"
@@ -151,13 +159,18 @@ private func counting(_ name: String) -> String {
         #expect(mkfifo(fixture.path + "/pipe.lua", 0o600) == 0)
         try fixture.write("real.lua", counting("real"))
         #expect(symlink("real.lua", fixture.path + "/inside.lua") == 0)
-        try FileManager.default.createDirectory(atPath: fixture.path + "/pack", withIntermediateDirectories: true)
+        try FileManager.default.createDirectory(
+            atPath: fixture.path + "/pack",
+            withIntermediateDirectories: true
+        )
         try fixture.write("pack/init.lua", "local m = require('pack.sub')\n" + counting("pack"))
         try fixture.write("pack/sub.lua", "assert(... == 'pack.sub') return {}")
         try fixture.write("big.lua", "-- " + String(repeating: "x", count: 40_000))
         fixture.host.loadAll()
         fixture.session.adopt()
-        let faults = Dictionary(uniqueKeysWithValues: fixture.host.status.map { ($0.name, $0.loadFault?.detail) })
+        let faults = Dictionary(
+            uniqueKeysWithValues: fixture.host.status.map { ($0.name, $0.loadFault?.detail) }
+        )
         #expect(Set(faults.keys) == ["leaves", "pipe", "real", "inside", "pack", "big"])
         #expect(faults["leaves"]??.contains("leads out") == true)
         #expect(faults["pipe"]??.contains("no regular file") == true)
@@ -181,7 +194,10 @@ private func counting(_ name: String) -> String {
 
     @Test func `the status tells what rules did`() throws {
         let fixture = try PluginFolderFixture(
-            ["a.lua": "nightjar.plugin { version = '7' }\nnightjar.on('span_ended', { status = 'ok' }, function() error('no') end)"],
+            [
+                "a.lua":
+                    "nightjar.plugin { version = '7' }\nnightjar.on('span_ended', { status = 'ok' }, function() error('no') end)"
+            ],
             watches: false
         )
         for _ in 1...3 { _ = fixture.metrics() }

@@ -20,7 +20,10 @@ import Testing
                 parent: 0xCD,
                 milliseconds: 250,
                 status: .error,
-                attributes: [("n", .int(9_007_199_254_740_993)), ("flag", .bool(false)), ("p", .double(0.5)), ("t", .text("x\u{0}y"))]
+                attributes: [
+                    ("n", .int(9_007_199_254_740_993)), ("flag", .bool(false)), ("p", .double(0.5)),
+                    ("t", .text("x\u{0}y")),
+                ]
             ) { row, slab in
                 row.response_model = SpanBuilder.text("gpt-4o", in: slab)
                 row.settled_agent = SpanBuilder.text("outer", in: slab)
@@ -72,7 +75,9 @@ import Testing
 
     @Test func `content is decoded when it is touched`() throws {
         var reader = SpanContentReader()
-        reader.fixedInput = ["q": "why?", "none": .null, "big": 9_223_372_036_854_775_807, "list": [1, 2.5, true]]
+        reader.fixedInput = [
+            "q": "why?", "none": .null, "big": 9_223_372_036_854_775_807, "list": [1, 2.5, true],
+        ]
         reader.fixedOutput = "because"
         reader.fixedTags = ["a", "b"]
         reader.fixedMetadata = ["userId": "u1"]
@@ -123,7 +128,9 @@ import Testing
         )
         let root = fixture.builder.span(type: .agentRun, id: 1)
         let tool = fixture.builder.span(type: .toolCall, id: 2, parent: 1, status: .error)
-        let model = fixture.builder.span("gpt", type: .modelGeneration, id: 3, parent: 1) { row, _ in row.input_tokens = 30 }
+        let model = fixture.builder.span("gpt", type: .modelGeneration, id: 3, parent: 1) { row, _ in
+            row.input_tokens = 30
+        }
         fixture.end(TraceView(id: TraceID(high: 1, low: 2), spans: [root, tool, model], revision: 2))
         #expect(fixture.fault == nil)
         #expect(fixture.receiver.scores.map(\.scorerName) == ["a", "b", "c"])

@@ -6,6 +6,12 @@ import NightjarTesting
 import Testing
 
 @Suite struct IngestTests {
+    private static var shortWait: TraceConfiguration {
+        var configuration = TraceConfiguration()
+        configuration.parentWait = .milliseconds(50)
+        return configuration
+    }
+
     /// One span as OTLP JSON.
     static func body(
         trace: String = "4bf92f3577b34da6a3ce929d0e0e4736",
@@ -123,7 +129,7 @@ import Testing
     }
 
     @Test func `a child whose parent never comes is counted without it when the wait is over`() async throws {
-        try await TestServer.run(configure: { $0.trace.parentWait = .milliseconds(50) }) { server in
+        try await TestServer.run(trace: Self.shortWait) { server in
             let child = Self.body(
                 span: "00f067aa0ba902b8",
                 parent: "00f067aa0ba902b7",

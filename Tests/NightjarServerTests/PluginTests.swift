@@ -18,6 +18,12 @@ private final class StopSign: Sendable {
     static let examples = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
         .deletingLastPathComponent().deletingLastPathComponent().appendingPathComponent("plugins")
 
+    private static var shortIdle: TraceConfiguration {
+        var configuration = TraceConfiguration()
+        configuration.idlePeriod = .milliseconds(50)
+        return configuration
+    }
+
     static func example(_ name: String) throws -> String {
         try String(contentsOf: examples.appendingPathComponent(name), encoding: .utf8)
     }
@@ -43,7 +49,7 @@ private final class StopSign: Sendable {
         let plugin = try Self.example("answer_quality.lua")
         try await TestServer.run(
             plugins: ["answer_quality.lua": plugin],
-            configure: { $0.trace.idlePeriod = .milliseconds(50) }
+            trace: Self.shortIdle
         ) { server in
             for request in try Captures.named("genai-openai").requests where request.signal == "traces" {
                 #expect(try await server.post(request).status == 200)

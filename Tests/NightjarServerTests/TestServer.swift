@@ -1,6 +1,7 @@
 import Foundation
 import Logging
 import Nightjar
+import NightjarBus
 import NightjarServer
 import NightjarSignals
 import NightjarStore
@@ -16,16 +17,8 @@ struct TestServer {
     /// Runs `body` against a server with these plugins, then shuts it down.
     static func run(
         plugins: [String: String] = [:],
+        trace: TraceConfiguration = TraceConfiguration(),
         _ body: (TestServer) async throws -> Void
-    ) async throws {
-        try await run(plugins: plugins, configure: { _ in }, body: body)
-    }
-
-    /// Runs `body` against a server set up by `configure`, then shuts it down.
-    static func run(
-        plugins: [String: String] = [:],
-        configure: (inout EngineConfiguration) -> Void,
-        body: (TestServer) async throws -> Void
     ) async throws {
         let folder = try Fixture()
         try FileManager.default.createDirectory(
@@ -36,7 +29,7 @@ struct TestServer {
         var configuration = EngineConfiguration(cores: 2)
         configuration.store = .file(folder.path("nightjar.db"))
         configuration.pluginFolder = folder.path("plugins")
-        configure(&configuration)
+        configuration.trace = trace
         var logger = Logger(label: "test", factory: StreamLogHandler.standardError(label:))
         logger.logLevel = .error
         let engine = try Engine(configuration, logger: logger)
