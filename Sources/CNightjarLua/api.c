@@ -112,7 +112,7 @@ static int instrument(lua_State *L, int kind, int type) {
     int64_t handle = declare(L, &declaration);
     instrument_object *object = lua_newuserdatauv(L, sizeof *object, 0);
     *object = (instrument_object){NJ_INSTRUMENT_MAGIC, type, (int32_t)handle};
-    lua_rawgeti(L, LUA_REGISTRYINDEX, nj_host(L)->instrument_meta);
+    lua_rawgeti(L, LUA_REGISTRYINDEX, nj_host(L)->instrument_meta[type]);
     lua_setmetatable(L, -2);
     return 1;
 }
@@ -125,16 +125,34 @@ static int add(lua_State *L) { return nj_metric_add(L, 0); }
 static int set(lua_State *L) { return nj_metric_add(L, 1); }
 static int record(lua_State *L) { return nj_metric_add(L, 2); }
 
-static int index_instrument(lua_State *L) {
-    static const char *const calls[] = {"add", "set", "record"};
+static const char *const calls[] = {"add", "set", "record"};
+
+static int unknown_call(lua_State *L) {
     static const char *const names[] = {"counter", "gauge", "histogram"};
+    lua_Integer type = lua_tointeger(L, lua_upvalueindex(1));
+    return luaL_error(L, "a %s has only '%s'", names[type], calls[type]);
+}
+
+// One metatable per type. The call lies in a table, which the interpreter looks up without a call of ours.
+static void open_instruments(lua_State *L) {
     static const lua_CFunction functions[] = {add, set, record};
-    instrument_object *object = lua_touserdata(L, 1);
-    const char *name = lua_type(L, 2) == LUA_TSTRING ? lua_tostring(L, 2) : "";
-    if (strcmp(name, calls[object->type]) != 0)
-        return luaL_error(L, "a %s has only '%s'", names[object->type], calls[object->type]);
-    lua_pushcfunction(L, functions[object->type]);
-    return 1;
+    for (int type = 0; type < 3; type++) {
+        lua_createtable(L, 0, 3);
+        lua_createtable(L, 0, 1);
+        lua_pushcfunction(L, functions[type]);
+        lua_setfield(L, -2, calls[type]);
+        lua_createtable(L, 0, 1);
+        lua_pushinteger(L, type);
+        lua_pushcclosure(L, unknown_call, 1);
+        lua_setfield(L, -2, "__index");
+        lua_setmetatable(L, -2);
+        lua_setfield(L, -2, "__index");
+        lua_pushboolean(L, 0);
+        lua_setfield(L, -2, "__metatable");
+        lua_pushliteral(L, "metric");
+        lua_setfield(L, -2, "__name");
+        nj_host(L)->instrument_meta[type] = luaL_ref(L, LUA_REGISTRYINDEX);
+    }
 }
 
 static int score(lua_State *L) { return nj_add_score(L, 1, NULL, NULL); }
@@ -283,14 +301,7 @@ void nj_open_api(lua_State *L) {
         {"debug", log_debug}, {"info", log_info}, {"warn", log_warn}, {"error", log_error}, {NULL, NULL},
     };
     nj_lua *host = nj_host(L);
-    lua_createtable(L, 0, 3);
-    lua_pushcfunction(L, index_instrument);
-    lua_setfield(L, -2, "__index");
-    lua_pushboolean(L, 0);
-    lua_setfield(L, -2, "__metatable");
-    lua_pushliteral(L, "metric");
-    lua_setfield(L, -2, "__name");
-    host->instrument_meta = luaL_ref(L, LUA_REGISTRYINDEX);
+    open_instruments(L);
     luaL_newlib(L, functions);
     luaL_newlib(L, logging);
     lua_setfield(L, -2, "log");

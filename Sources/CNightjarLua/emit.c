@@ -119,7 +119,7 @@ static nj_text label_value(lua_State *L, const char *name) {
 
 // The labels of the table at `index`, read raw: no metamethod runs.
 static void read_labels(lua_State *L, int index, nj_emission *emission) {
-    nj_label found[LABEL_LIMIT];
+    nj_label found[LABEL_LIMIT];  // filled as far as `count`
     uint32_t count = 0;
     lua_pushnil(L);
     while (lua_next(L, index)) {

@@ -38,7 +38,7 @@ struct nj_lua {
     // Set once, by a limit; everything that could swallow an error looks at it and raises again.
     _Atomic int killed;
     int64_t fuel;
-    bool loading, entered;
+    bool loading, entered, is_large;
     // The coroutines that are running, outermost first; the signal handler reads it.
     lua_State *chain[NJ_CHAIN_LIMIT + 4];
     volatile int chain_length;
@@ -63,7 +63,7 @@ struct nj_lua {
     char name[72];
     char load_place[192];
     // Registry references.
-    int span_meta, attributes_meta, trace_meta, instrument_meta, event_slot, trace_slot, modules, key_anchor;
+    int span_meta, attributes_meta, trace_meta, instrument_meta[3], event_slot, trace_slot, modules, key_anchor;
     int type_word[NJ_SPAN_TYPE_COUNT], status_word[3], kind_word[6];
     nj_key_slot keys[NJ_KEY_SLOTS];
     nj_symbol_slot symbols[NJ_SYMBOL_SLOTS];

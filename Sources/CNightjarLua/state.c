@@ -5,7 +5,7 @@
 #include <stdlib.h>
 
 // The message handler stays at the bottom of the main stack, so that a call pushes one value less.
-enum { HANDLER = 1 };
+enum { HANDLER = 1, LARGE_STATE = 2 << 20 };
 
 static int open_libraries(lua_State *L) {
     nj_lua *host = nj_host(L);
@@ -16,6 +16,14 @@ static int open_libraries(lua_State *L) {
     host->modules = luaL_ref(L, LUA_REGISTRYINDEX);
     nj_open_sandbox(L);
     return 0;
+}
+
+// A state of some kilobytes would be marked anew every few hundred events: a small one may grow tenfold between collections, a
+// large one twice, as Lua has it.
+static void set_pace(nj_lua *host) {
+    enum { SMALL_PAUSE = 1000, LARGE_PAUSE = 200 };
+    host->is_large = host->used > LARGE_STATE;
+    lua_gc(host->L, LUA_GCINC, host->is_large ? LARGE_PAUSE : SMALL_PAUSE, 0, 0);
 }
 
 nj_lua *nj_lua_open(const nj_limits *limits, const nj_callbacks *callbacks, nj_text name) {
@@ -41,6 +49,7 @@ nj_lua *nj_lua_open(const nj_limits *limits, const nj_callbacks *callbacks, nj_t
         nj_lua_close(host);
         return NULL;
     }
+    set_pace(host);
     return host;
 }
 
@@ -67,6 +76,7 @@ static int enter(nj_lua *host, int arguments, uint32_t limit_ms) {
     int status = lua_pcall(host->L, arguments, 0, HANDLER);
     nj_leave(host);
     host->entered = false;
+    if ((host->used > LARGE_STATE) != host->is_large) set_pace(host);
     int killed = nj_killed(host);
     if (status == LUA_OK && !killed) return NJ_OUTCOME_OK;
     // Lua makes a memory error of a script's own error("not enough memory"): only what was refused counts.

@@ -9,17 +9,9 @@ struct EmissionReader {
     let scope: SpanScope
     let receiver: any EmissionReceiver
 
-    /// Hands on one emission of a rule. Metrics, scores and feedback of a call that failed stay behind.
-    func deliver(_ emission: nj_emission, of rule: Rule, from instance: PluginInstance, succeeded: Bool) {
+    /// Hands on one emission of a rule that is no metric. Scores and feedback of a call that failed stay behind.
+    func deliver(_ emission: nj_emission, of rule: Rule, succeeded: Bool) {
         switch nj_emission_kind(UInt32(emission.kind)) {
-        case NJ_EMIT_METRIC:
-            guard succeeded, instance.instruments.indices.contains(Int(emission.instrument)) else { return }
-            receiver.metric(
-                instance.instruments[Int(emission.instrument)],
-                value: emission.value,
-                labels: UnsafeBufferPointer(start: emission.labels, count: Int(emission.label_count)),
-                at: eventTime
-            )
         case NJ_EMIT_SCORE:
             guard succeeded, let annotation = emission.annotation?.pointee else { return }
             receiver.score(score(emission, annotation, rule))

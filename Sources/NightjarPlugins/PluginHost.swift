@@ -147,12 +147,18 @@ package final class PluginHost: Sendable {
     /// Brings what is loaded in line with the folder. Runs on one thread at a time: the loader's.
     private func reload(_ entries: [String: PluginFolder.Entry]) {
         var changed = false
+        // Told after the set is out: who reads the line finds the version there.
+        var news: [(name: String, text: String)] = []
         for (name, entry) in entries.sorted(by: { $0.key < $1.key }) {
             let mark = entry.mark
             guard state.withLock({ $0.seen[name] != mark }), !isMomentarilyEmpty(name, entry) else {
                 continue
             }
-            changed = load(name, entry) || changed
+            if load(name, entry) {
+                changed = true
+                let generation = state.withLock { $0.generations[name] ?? 0 }
+                news.append((name, "loaded, generation \(generation)"))
+            }
             state.withLock { $0.seen[name] = mark }
         }
         let gone = state.withLock { state in Set(state.seen.keys).subtracting(entries.keys) }
@@ -165,9 +171,10 @@ package final class PluginHost: Sendable {
                 state.errors[name] = nil
             }
             environment.registry.setPolicies([:], source: name)
-            environment.log.write(.info, name, "unloaded: its file is gone")
+            news.append((name, "unloaded: its file is gone"))
         }
         if changed { publish() }
+        for line in news { environment.log.write(.info, line.name, line.text) }
     }
 
     /// Whether a running plugin's file is empty, and has been for no longer than a save takes.
@@ -209,7 +216,6 @@ package final class PluginHost: Sendable {
                 state.generations[name] = generation
                 state.faults[name] = nil
             }
-            environment.log.write(.info, name, "loaded, generation \(generation)")
             return true
         } catch {
             let keeps = state.withLock { state in

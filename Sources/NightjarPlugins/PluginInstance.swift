@@ -54,6 +54,11 @@ final class PluginInstance {
         reply.deallocate()
     }
 
+    /// The id of a metric that an emission names.
+    func instrument(_ handle: Int32) -> InstrumentID? {
+        instruments.indices.contains(Int(handle)) ? instruments[Int(handle)] : nil
+    }
+
     /// Gives its memory back; its rules cannot run any more.
     func retire() { state = nil }
 

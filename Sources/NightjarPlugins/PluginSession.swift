@@ -292,8 +292,24 @@ extension PluginSession {
         let emissions = state.emissions
         guard emissions.count > member.delivered else { return }
         let reader = EmissionReader(plugin: member.plugin, scope: scope, receiver: receiver)
+        let time = reader.eventTime
         for place in member.delivered..<emissions.count {
-            reader.deliver(emissions[place], of: slot.rule, from: member.instance, succeeded: succeeded)
+            if emissions[place].kind == Int32(NJ_EMIT_METRIC.rawValue) {
+                guard succeeded, let id = member.instance.instrument(emissions[place].instrument) else {
+                    continue
+                }
+                receiver.metric(
+                    id,
+                    value: emissions[place].value,
+                    labels: UnsafeBufferPointer(
+                        start: emissions[place].labels,
+                        count: Int(emissions[place].label_count)
+                    ),
+                    at: time
+                )
+                continue
+            }
+            reader.deliver(emissions[place], of: slot.rule, succeeded: succeeded)
         }
         member.delivered = emissions.count
     }
