@@ -44,6 +44,7 @@ public final class Observability: Sendable {
         }
     }
 
+    /// The event path behind it.
     package let engine: Engine
 
     /// Opens the store and loads the plugins.

@@ -41,7 +41,9 @@ package final class TraceState {
         var duplicateOf: UInt64 = 0
     }
 
+    /// The trace.
     package let id: TraceID
+    /// What the store keeps of it; see ``currentRecord()``.
     package internal(set) var record: TraceRecord
     var entries: [Entry] = []
     /// The first span that waits for a parent id, by that id.
