@@ -12,7 +12,7 @@ package struct TraceRecord: Sendable, Equatable {
     package var isOpen = true
     /// How often its end has fired.
     package var revision = 0
-    /// The spans that wait for an ancestor before they are counted.
+    /// The spans that wait for an ancestor before they are counted; the id 0 alone stands for every span of the trace.
     package var pending: [SpanID] = []
     /// Whether the root or a named parent is missing.
     package var isPartial = true

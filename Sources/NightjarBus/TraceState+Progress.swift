@@ -3,8 +3,12 @@ package import NightjarSignals
 
 /// What of a trace is counted, and how that is kept over a restart.
 extension TraceState {
+    /// Stands for every span in a record's list of pending ones; no valid id.
+    private static let everySpan = SpanID(value: 0)
+
     /// Marks everything as counted but for the spans that were waiting.
     func markCounted(except pending: Set<UInt64>) {
+        guard !pending.contains(Self.everySpan.value) else { return }
         var rest: [Int] = []
         for place in entries.indices where !pending.contains(entries[place].id) {
             if !entries[place].isSettled { rest.append(place) }
@@ -26,7 +30,14 @@ extension TraceState {
 
     /// The record as it is to be stored now.
     package func currentRecord() -> TraceRecord {
-        record.pending = unsettled == 0 ? [] : entries.filter { !$0.isSettled }.map { SpanID(value: $0.id) }
+        if unsettled == 0 {
+            record.pending = []
+        } else if unsettled == entries.count {
+            // One id for all: a long trace whose root comes last would else be written again with each batch.
+            record.pending = [Self.everySpan]
+        } else {
+            record.pending = entries.filter { !$0.isSettled }.map { SpanID(value: $0.id) }
+        }
         record.isOpen = !hasEnded || unsettled > 0
         isChanged = false
         return record

@@ -1,4 +1,5 @@
 import ArgumentParser
+import Foundation
 import Nightjar
 
 /// The command line of Nightjar.
@@ -14,6 +15,22 @@ struct NightjarCommand: AsyncParsableCommand {
         version: NightjarVersion.text,
         subcommands: [ServeCommand.self, RunCommand.self, CheckCommand.self, VersionCommand.self]
     )
+
+    /// Runs the command; wrong usage ends with 2, which the argument parser itself would end with 64.
+    static func main() async {
+        do {
+            var command = try parseAsRoot()
+            if var waiting = command as? any AsyncParsableCommand {
+                try await waiting.run()
+            } else {
+                try command.run()
+            }
+        } catch {
+            guard exitCode(for: error) == .validationFailure else { exit(withError: error) }
+            FileHandle.standardError.write(Data((fullMessage(for: error) + "\n").utf8))
+            exit(withError: Outcome.usage)
+        }
+    }
 }
 
 /// `nightjar version`.

@@ -15,7 +15,7 @@ struct ServeCommand: AsyncParsableCommand {
         discussion: """
             Takes OTLP/HTTP at /v1/traces, runs the built-in metrics and the plugins on it, stores everything, and answers \
             /metrics and the API. Each option can also be given in the environment: NIGHTJAR_LISTEN, NIGHTJAR_DB, \
-            NIGHTJAR_PLUGINS, NIGHTJAR_LOG_LEVEL;
+            NIGHTJAR_PLUGINS_DIR, NIGHTJAR_LOGLEVEL;
             and when traces end: NIGHTJAR_TRACE_IDLEPERIOD (6s), NIGHTJAR_TRACE_IDLETIMEOUT (60s), NIGHTJAR_TRACE_MAXAGE (1h), \
             NIGHTJAR_EXTRACTION_PARENTWAIT.
             """
@@ -78,7 +78,7 @@ struct ServeCommand: AsyncParsableCommand {
     private func serverConfiguration() throws -> ServerConfiguration {
         var engine = EngineConfiguration(cores: ProcessInfo.processInfo.activeProcessorCount)
         engine.setDatabase(setting(db, "DB") ?? "nightjar.db")
-        engine.pluginFolder = setting(plugins, "PLUGINS") ?? "plugins"
+        engine.pluginFolder = setting(plugins, "PLUGINS_DIR") ?? "plugins"
         try setDuration("TRACE_IDLEPERIOD", &engine.trace.idlePeriod)
         try setDuration("TRACE_IDLETIMEOUT", &engine.trace.idleTimeout)
         try setDuration("TRACE_MAXAGE", &engine.trace.maxAge)
@@ -110,7 +110,7 @@ struct ServeCommand: AsyncParsableCommand {
     }
 
     private func level() throws -> Logger.Level {
-        let name = setting(logLevel, "LOG_LEVEL") ?? "info"
+        let name = setting(logLevel, "LOGLEVEL") ?? "info"
         guard let level = Logger.Level(rawValue: name == "warn" ? "warning" : name) else {
             complain("--log-level \(name): use debug, info, warning or error")
             throw Outcome.usage

@@ -51,6 +51,41 @@ import Testing
         #expect(try await server.exitCode() == 0)
     }
 
+    @Test
+    func `a span that waited for its parent when the process was killed is counted once, under its agent`()
+        async throws
+    {
+        let folder = try Fixture()
+        let database = folder.path("nightjar.db")
+        let headers = [(name: "Content-Type", value: "application/json")]
+        let child = IngestTests.body(
+            span: "00f067aa0ba902b8",
+            parent: "00f067aa0ba902b7",
+            name: "chat m",
+            attributes: [("gen_ai.operation.name", "chat"), ("gen_ai.request.model", "m")]
+        )
+        for body in [child, child, IngestTests.body(), child] {
+            let server = try start(database)
+            let client = HTTPClient(port: try await server.listeningAddress().port)
+            let answer = try await client.send("POST", "/v1/traces", headers: headers, body: body)
+            #expect(answer.status == 200)
+            server.signal(SIGKILL)
+            _ = try await server.exitCode()
+        }
+        let server = try start(database)
+        let client = HTTPClient(port: try await server.listeningAddress().port)
+        try await wait(for: "both spans to be counted") {
+            let agent = await value(client, "mastra_agent_runs_ended{")
+            let model = await value(
+                client,
+                #"mastra_model_requests_ended{agent="helper",model="m",status="ok"}"#
+            )
+            return agent == 1 && model == 1
+        }
+        server.signal(SIGTERM)
+        #expect(try await server.exitCode() == 0)
+    }
+
     private func start(_ database: String) throws -> RunningProcess {
         try RunningProcess(
             RunningProcess.nightjar(),

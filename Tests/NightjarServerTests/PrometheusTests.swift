@@ -46,8 +46,10 @@ import Testing
                 ("sum(mastra_tool_duration_ms_count)", "3"),
             ] {
                 try await wait(for: "\(query) to be \(value)", limit: .seconds(60)) {
-                    let answer = try await client.get("/api/v1/query?query=\(query)").json()
-                    return answer["data"]?["result"]?.array?.first?["value"]?.array?.last?.string == value
+                    let answer = try await client.get("/api/v1/query?query=\(query)")
+                    // Until it is ready it answers with text.
+                    guard answer.status == 200 else { return false }
+                    return try answer.json()["data"]?["result"]?.array?.first?["value"]?.array?.last?.string == value
                 }
             }
         }

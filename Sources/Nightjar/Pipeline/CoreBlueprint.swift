@@ -97,6 +97,29 @@ final class NoRules: RuleRunner {
     func traceEnded(_ trace: TraceView, now: Timestamp, into receiver: any EmissionReceiver) {}
 }
 
+extension SQLiteStore {
+    /// Opens the store for an engine.
+    /// - Throws: ``EngineError`` that names the file and what to do.
+    convenience init(opening location: StoreLocation, ledger: SeriesLedger) throws(EngineError) {
+        var settings = StoreSettings()
+        // Stopping takes ten seconds at most: five for the workers, four for the store.
+        settings.flushPatience = .seconds(4)
+        do throws(StoreError) {
+            try self.init(location, ledger: ledger, settings: settings)
+        } catch {
+            guard case .file(let path) = location else { throw EngineError(error) }
+            let cure =
+                error.code == .newerSchema
+                ? "use the version that wrote it, or another file"
+                : "its folder must be there and writable, and no other program may hold it"
+            throw EngineError(
+                code: .unavailable,
+                detail: "the database \(path) cannot be opened: \(error.detail); \(cure)"
+            )
+        }
+    }
+}
+
 /// Effects on their way to the store.
 struct StoreSink: EffectsSink {
     let store: SQLiteStore

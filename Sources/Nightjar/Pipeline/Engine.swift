@@ -53,7 +53,7 @@ package final class Engine: Sendable {
         let ledger = SeriesLedger(table: table)
         let report = CardinalityReport { logger.warning("\($0)") }
         (self.registry, self.ledger, cardinality) = (registry, ledger, report)
-        store = try configuration.store.map { try SQLiteStore($0, ledger: ledger) }
+        store = try configuration.store.map { try SQLiteStore(opening: $0, ledger: ledger) }
         let recovery = try store?.recover() ?? Recovery()
         try table.restore(recovery.series, registry: registry)
         ledger.restore(recovery.series)
@@ -156,7 +156,7 @@ package final class Engine: Sendable {
     /// Finishes what was taken, stops the workers and closes the store. Later calls are refused.
     package func shutdown() async {
         plugins?.stop()
-        for worker in workers where !worker.stop(limit: 8) {
+        for worker in workers where !worker.stop(limit: 5) {
             logger.error("a worker did not stop in time; what it had not finished is done at the next start")
         }
         do {
