@@ -14,6 +14,13 @@ extension TraceAssembler {
             rememberedStart += 1
         }
         compact(&remembered, &rememberedStart)
+        // Traces that hold nothing any more need no place in the order of age.
+        if openOrder.count - openStart > 2 * traces.count + 1024 {
+            openOrder = openOrder[openStart...].filter { id in
+                traces[id].map { !$0.isShed || $0.unsettled > 0 } ?? false
+            }
+            openStart = 0
+        }
     }
 
     /// Makes sure that a trace's spans can be read, from the store where they were let go.

@@ -208,6 +208,7 @@ package final class TraceAssembler {
         if trace.hasEnded, trace.reopened < configuration.reopenLimit {
             trace.hasEnded = false
             trace.reopened += 1
+            openOrder.append(trace.id)
         }
         trace.isChanged = true
         schedule(trace)
@@ -273,7 +274,10 @@ package final class TraceAssembler {
             // Settles nothing: the missing parent may still run.
             end(trace, into: &actions)
         }
+        let waited = trace.unsettled > 0
         settleRest(trace, before: now.advanced(by: .zero - configuration.parentWait), into: &actions)
+        // It ended while spans of it waited; only now may it be forgotten.
+        if waited, trace.unsettled == 0, trace.hasEnded { remembered.append(trace.id) }
         schedule(trace)
     }
 

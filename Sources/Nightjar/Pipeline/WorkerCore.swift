@@ -21,6 +21,9 @@ final class WorkerCore {
     /// Annotations whose trace is not known yet, by trace; each leaves when the trace comes or its time is up.
     private var waiting: [TraceID: [Waiting]] = [:]
     private var nextWaitingDue: Timestamp?
+    private var waitingCount = 0
+    /// So many annotations may wait for their traces; beyond it they are counted without the entity's type.
+    private static let waitingLimit = 100_000
     private var actions: [TraceAssembler.Action] = []
     private var barriers: [@Sendable () -> Void] = []
     private var now = Timestamp(unixNano: 0)
@@ -154,7 +157,10 @@ final class WorkerCore {
         guard let id = annotation.traceID else { return collector.count(annotation, entityType: nil) }
         if let trace = assembler.trace(id, recalling: isKnown) {
             collector.count(annotation, entityType: trace.entityType(of: annotation.spanID))
+        } else if waitingCount >= Self.waitingLimit {
+            collector.count(annotation, entityType: nil)
         } else {
+            waitingCount += 1
             let due = receivedAt.advanced(by: idleTimeout)
             waiting[id, default: []].append(Waiting(annotation: annotation, due: due))
             nextWaitingDue = min(nextWaitingDue ?? due, due)
@@ -164,6 +170,7 @@ final class WorkerCore {
     /// Counts what waited for a trace that has come.
     private func settleWaiting(_ trace: TraceState) {
         guard !waiting.isEmpty, let annotations = waiting.removeValue(forKey: trace.id) else { return }
+        waitingCount -= annotations.count
         for waiting in annotations {
             collector.count(
                 waiting.annotation,
@@ -179,6 +186,7 @@ final class WorkerCore {
             for expired in annotations where expired.due <= now {
                 collector.count(expired.annotation, entityType: nil)
             }
+            waitingCount -= annotations.count - rest.count
             waiting[id] = rest.isEmpty ? nil : rest
             for due in rest.map(\.due) { next = min(next ?? due, due) }
         }
