@@ -16,7 +16,7 @@ struct LoadShape: Sendable {
     /// Profile B in small requests of few series, for a sender that never stops.
     static let steady: LoadShape = {
         var shape = LoadShape()
-        (shape.agents, shape.tools, shape.workflows, shape.batch) = (4, 4, 2, 32)
+        (shape.agents, shape.tools, shape.workflows, shape.batch) = (4, 4, 2, 128)
         return shape
     }()
 }

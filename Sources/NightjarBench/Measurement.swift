@@ -47,10 +47,10 @@ struct BenchFailure: Error, CustomStringConvertible {
 }
 
 /// The processor time of the calling thread, in nanoseconds.
-func threadNanoseconds() -> Int64 { nanoseconds(CLOCK_THREAD_CPUTIME_ID) }
+func threadNanoseconds() -> Int64 { clockNanoseconds(CLOCK_THREAD_CPUTIME_ID) }
 
 /// The time that has passed, in nanoseconds.
-func wallNanoseconds() -> Int64 { nanoseconds(CLOCK_MONOTONIC) }
+func wallNanoseconds() -> Int64 { clockNanoseconds(CLOCK_MONOTONIC) }
 
 /// The processor time of this process, all its threads, in nanoseconds.
 func processNanoseconds() -> Int64 {
@@ -62,11 +62,14 @@ func processNanoseconds() -> Int64 {
 }
 
 /// What a clock shows, in nanoseconds.
-func nanoseconds(_ clock: clockid_t) -> Int64 {
+func clockNanoseconds(_ clock: clockid_t) -> Int64 {
     var time = timespec()
     clock_gettime(clock, &time)
     return Int64(time.tv_sec) * 1_000_000_000 + Int64(time.tv_nsec)
 }
+
+/// Holds the calling thread.
+func pause(microseconds: Int) { usleep(UInt32(microseconds)) }
 
 /// The processor time of `body` on this thread for each of `count` things, over several runs after one to warm up.
 /// `prepare` is called before every run and not measured.

@@ -8,6 +8,8 @@ struct NightjarBench {
         ("extraction", { options in try await onLargeThread { try ExtractionBenchmark.run(options) } }),
         ("rule", { options in try await onLargeThread { try RuleBenchmark.run(options) } }),
         ("path", { options in try await PathBenchmark.run(options) }),
+        ("serve", { options in try await ServeBenchmark.run(options) }),
+        ("reload", { options in try await ReloadBenchmark.run(options) }),
     ]
 
     private static let usage = """
