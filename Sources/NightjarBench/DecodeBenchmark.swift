@@ -7,15 +7,15 @@ enum DecodeBenchmark {
         let load = Load(spans: options.scaled(24_000), json: true)
         let count = load.spanCount
         let payloads = load.bodies.map { Payload($0.bytes) }
-        let decoded = try measure(runs: options.runs, count: count, prepare: { _ in }) {
+        let decoded = try measure(runs: options.runs, count: count) {
             try decode(payloads, .protobuf, count)
         }
         let json = load.json.map { Payload($0) }
-        let fromJSON = try measure(runs: options.runs, count: count, prepare: { _ in }) {
+        let fromJSON = try measure(runs: options.runs, count: count) {
             try decode(json, .json, count)
         }
         let total = sum(payloads)
-        let read = try measure(runs: options.runs, count: count, prepare: { _ in }) {
+        let read = try measure(runs: options.runs, count: count) {
             guard sum(payloads) == total else { throw BenchFailure(description: "decode: the bytes changed") }
         }
         let jsonBytes = json.reduce(0) { $0 + $1.count }

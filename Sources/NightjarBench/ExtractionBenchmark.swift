@@ -28,14 +28,15 @@ enum ExtractionBenchmark {
         try measure(
             runs: options.runs,
             count: load.spanCount,
-            prepare: { _ in
+            prepare: {
                 pass.restart()
                 return try load.decoded()
+            },
+            body: { slabs in
+                for request in slabs { pass.take(request) }
+                pass.endTraces(after: Load.receivedAt)
             }
-        ) { (slabs: [[Slab]]) in
-            for request in slabs { pass.take(request) }
-            pass.endTraces(after: Load.receivedAt)
-        }
+        )
     }
 
     private static func row(_ name: String, _ spread: Spread, _ note: String) -> BenchRow {

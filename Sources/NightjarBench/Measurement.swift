@@ -72,16 +72,20 @@ func clockNanoseconds(_ clock: clockid_t) -> Int64 {
 func pause(microseconds: Int) { usleep(UInt32(microseconds)) }
 
 /// The processor time of `body` on this thread for each of `count` things, over several runs after one to warm up.
-/// `prepare` is called before every run and not measured.
+func measure(runs: Int, count: Int, _ body: () throws -> Void) rethrows -> Spread {
+    try measure(runs: runs, count: count, prepare: {}, body: body)
+}
+
+/// The same with something made anew before every run, which is not measured.
 func measure<Input>(
     runs: Int,
     count: Int,
-    prepare: (Int) throws -> Input,
-    _ body: (Input) throws -> Void
+    prepare: () throws -> Input,
+    body: (Input) throws -> Void
 ) rethrows -> Spread {
     var figures: [Double] = []
     for run in 0...runs {
-        let input = try prepare(run)
+        let input = try prepare()
         let start = threadNanoseconds()
         try body(input)
         let spent = threadNanoseconds() - start

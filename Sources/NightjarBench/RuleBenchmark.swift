@@ -54,7 +54,7 @@ enum RuleBenchmark {
         let session = PluginSession(sets, worker: 0, reader: OTLPSpanReader())
         session.adopt()
         let count = events.count * rounds
-        let spread = measure(runs: options.runs, count: count, prepare: { _ in }) {
+        let spread = measure(runs: options.runs, count: count) {
             for _ in 0..<rounds {
                 for event in events {
                     let trace = event.trace
