@@ -104,7 +104,8 @@ let package = Package(
             name: "NightjarBench",
             dependencies: [
                 "Nightjar", "NightjarBus", "NightjarSignals", "CNightjarSignals", "NightjarExtraction",
-                "NightjarOTLP", "NightjarPlugins", "NightjarStore",
+                "NightjarOTLP", "NightjarPlugins", "NightjarTesting",
+                .product(name: "Logging", package: "swift-log"),
             ],
             swiftSettings: strict
         ),

@@ -1,0 +1,109 @@
+import CNightjarSignals
+import NightjarBus
+import NightjarOTLP
+import NightjarPlugins
+import NightjarSignals
+
+/// One Lua rule on settled generations, with every protection on, against the same loop without rules.
+enum RuleBenchmark {
+    private struct Event {
+        let span: SpanReference
+        let trace: TraceState
+    }
+
+    static func run(_ options: BenchOptions) throws -> [BenchRow] {
+        let load = Load(spans: 6000)
+        let pass = try CorePass(.extraction)
+        var events: [Event] = []
+        pass.onEnded = { trace, place in
+            guard let span = trace.reference(place) else { return }
+            if span.row.pointee.spanType == .modelGeneration, span.row.pointee.duplicate_of == 0 {
+                events.append(Event(span: span, trace: trace))
+            }
+        }
+        for slabs in try load.decoded() { pass.take(slabs) }
+        let rounds = max(1, options.scaled(300_000) / events.count)
+        let bare = try measured(nil, events, rounds, options)
+        let matching = try measured(BenchRules.modelUse, events, rounds, options)
+        let unmatched = try measured(BenchRules.unmatched, events, rounds, options)
+        let hundred = try measured(BenchRules.hundredUnmatched, events, max(1, rounds / 10), options)
+        func over(_ spread: Spread) -> String {
+            "\(Int((spread.median - bare.median).rounded())) ns over the loop without rules"
+        }
+        return [
+            row("rule matching", matching, over(matching)),
+            row("  not matching", unmatched, over(unmatched)),
+            row("  a hundred not matching", hundred, over(hundred)),
+            row("  no rules", bare, "\(events.count) generations, \(rounds) rounds"),
+        ]
+    }
+
+    private static func measured(
+        _ rule: String?,
+        _ events: [Event],
+        _ rounds: Int,
+        _ options: BenchOptions
+    ) throws -> Spread {
+        let registry = MetricRegistry()
+        let receiver = try RuleReceiver(registry)
+        let sets = try PluginHost.load(
+            files: rule.map { [BenchRules.source($0)] } ?? [],
+            registry: registry,
+            now: { Load.receivedAt }
+        )
+        let session = PluginSession(sets, worker: 0, reader: OTLPSpanReader())
+        session.adopt()
+        let count = events.count * rounds
+        let spread = measure(runs: options.runs, count: count) {
+            for _ in 0..<rounds {
+                for event in events {
+                    let trace = event.trace
+                    session.spanEnded(
+                        event.span,
+                        trace: { trace.view() },
+                        now: Load.receivedAt,
+                        into: receiver
+                    )
+                }
+            }
+        }
+        let counted = receiver.aggregator.take().reduce(0) { $0 + $1.sum }
+        let ok = events.count { $0.span.row.pointee.spanStatus == .ok }
+        let expected = rule == BenchRules.modelUse ? ok * rounds * (options.runs + 1) : 0
+        guard counted == Double(expected) else {
+            throw BenchFailure(description: "rule: counted \(counted) instead of \(expected)")
+        }
+        return spread
+    }
+
+    private static func row(_ name: String, _ spread: Spread, _ note: String) -> BenchRow {
+        BenchRow(name: name, unit: "ns/event", spread: spread, note: note)
+    }
+}
+
+/// Takes what rules emit as a worker does.
+private final class RuleReceiver: EmissionReceiver {
+    let aggregator: MetricAggregator
+
+    init(_ registry: MetricRegistry) throws {
+        aggregator = try MetricAggregator(
+            registry: registry,
+            table: SeriesTable(),
+            configuration: CardinalityConfiguration(),
+            report: CardinalityReport { _ in }
+        )
+    }
+
+    func metric(
+        _ instrument: InstrumentID,
+        value: Double,
+        labels: UnsafeBufferPointer<nj_label>,
+        at time: Timestamp
+    ) {
+        aggregator.record(instrument, value: value, labels: labels, at: time)
+    }
+
+    func score(_ score: Score) {}
+    func feedback(_ feedback: Feedback) {}
+    func log(_ log: Log) {}
+}
