@@ -104,7 +104,7 @@ static int labels(lua_State *L) {
 }
 
 static int instrument(lua_State *L, int kind, int type) {
-    nj_host(L)->fuel -= 100;
+    nj_spend(L, 100);
     nj_declaration declaration = {.kind = kind, .function = -1, .name = check_name(L, 1)};
     declaration.options = optional_table(L, 2, "the options");
     if (!nj_host(L)->loading && declaration.options.bytes != NULL)

@@ -8,7 +8,7 @@ package struct TraceRecord: Sendable, Equatable {
     package var firstReceived: Timestamp
     /// When its last span was received.
     package var lastReceived: Timestamp
-    /// Whether more is expected: its end has not fired, it was reopened, or spans of it wait to be counted.
+    /// Whether more is expected: its end has not fired, or it was reopened.
     package var isOpen = true
     /// How often its end has fired.
     package var revision = 0

@@ -80,8 +80,8 @@ package struct LabelFilter: Sendable {
 
     private func reason(against label: Label, policy: LabelPolicy) -> LabelDropReason? {
         if let allow = policy.allow, !allow.contains(label.name) { return .notAllowed }
-        if policy.block.contains(label.name) { return .blocked }
         let name = label.name.lowercased()
+        if policy.block.contains(where: { $0.lowercased() == name }) { return .blocked }
         if allowed.contains(name) { return nil }
         if blocked.contains(name) { return .blocked }
         return configuration.blockUUIDs && isUUID(label.value) ? .uuid : nil

@@ -228,7 +228,8 @@ package final class MetricAggregator {
         return place
     }
 
-    private func refresh() {
+    /// Looks whether label policies have changed, and if so voids the cells made before.
+    package func refresh() {
         guard registry.policyGeneration != policyGeneration else { return }
         policyGeneration = registry.policyGeneration
         forget()

@@ -4,38 +4,53 @@ import NightjarSignals
 /// The rules by which a span's inherited facts become final: which run it belongs to, and whether it repeats a request that
 /// another span counts (signals contract, section 7; mapping contract, section 2, rules 4, 5 and 9).
 extension TraceState {
-    /// Takes a span in; returns its place, or nil where it changed nothing that has to be counted.
+    /// Takes a span in, or a later copy of one; returns its place, and whether it was known.
     func take(_ slab: Slab, _ index: Int) -> (place: Int, isKnown: Bool) {
         let row = slab.raw.spans + index
         if let place = place(of: row.pointee.id) {
             entries[place].slab = slab
             entries[place].row = index
+            note(row.pointee, at: place, scope: slab.context(of: row.pointee).scope_name)
             return (place, true)
         }
-        let scope = slab.context(of: row.pointee).scope_name
-        var entry = Entry(
-            id: row.pointee.id,
-            parent: row.pointee.parent_id,
-            slab: slab,
-            row: index,
-            receivedAt: slab.receivedAt,
-            hasEnded: row.pointee.end_nano != 0,
-            type: row.pointee.spanType,
-            start: row.pointee.start_nano,
-            end: row.pointee.end_nano,
-            outputTokens: row.pointee.output_tokens,
-            isProviderSDK: isProviderSDK(scope),
-            isToolExecution: row.pointee.name.equals("claude_code.tool.execution"),
-            status: row.pointee.spanStatus
+        let place = append(
+            Entry(
+                id: row.pointee.id,
+                parent: row.pointee.parent_id,
+                slab: slab,
+                row: index,
+                receivedAt: slab.receivedAt
+            )
         )
-        if entry.type == .modelGeneration { entry.scope = keep(scope) }
-        if entry.type.isTool { entry.tool = keep(row.pointee.tool) }
-        if entry.type == .agentRun { entry.agent = keep(row.pointee.agent) }
-        if entry.type == .workflowRun { entry.workflow = keep(row.pointee.workflow) }
-        let place = append(entry)
+        note(row.pointee, at: place, scope: slab.context(of: row.pointee).scope_name)
         unsettled += 1
         link(place)
         return (place, false)
+    }
+
+    /// Copies what later decisions need from a row: the last copy of a span is the one that holds.
+    private func note(_ row: nj_span, at place: Int, scope: nj_text) {
+        let wasMCP = entries[place].type == .mcpToolCall
+        entries[place].type = wasMCP && row.spanType == .toolCall ? .mcpToolCall : row.spanType
+        entries[place].status = row.spanStatus
+        entries[place].start = row.start_nano
+        entries[place].end = row.end_nano
+        entries[place].hasEnded = row.end_nano != 0
+        entries[place].outputTokens = row.output_tokens
+        entries[place].isProviderSDK = isProviderSDK(scope)
+        entries[place].isToolExecution = row.name.equals("claude_code.tool.execution")
+        switch row.spanType {
+        case .modelGeneration: entries[place].scope = keep(scope)
+        case .toolCall, .mcpToolCall:
+            entries[place].tool = keep(row.tool)
+            if hasFailedExecution(place) { entries[place].status = .error }
+        case .agentRun: entries[place].agent = keep(row.agent)
+        case .workflowRun: entries[place].workflow = keep(row.workflow)
+        default: break
+        }
+        guard entries[place].parent == 0 else { return }
+        hasRoot = true
+        hasRootEnded = hasRootEnded || entries[place].hasEnded
     }
 
     /// Connects a new span with its parent and its children.
@@ -43,8 +58,7 @@ extension TraceState {
         let entry = entries[place]
         missing.remove(entry.id)
         if entry.parent == 0 {
-            hasRoot = true
-            hasRootEnded = hasRootEnded || entry.hasEnded
+            // A root hangs under nothing.
         } else if entry.parent != entry.id, let parent = self.place(of: entry.parent) {
             adopt(child: place, parent: parent)
         } else if entry.parent != entry.id {
@@ -102,7 +116,7 @@ extension TraceState {
         return parent < 0 ? entries[place].parent == 0 : entries[parent].isSettled
     }
 
-    private func settle(_ place: Int, into settled: inout [Int]) {
+    func settle(_ place: Int, into settled: inout [Int]) {
         entries[place].isSettled = true
         unsettled -= 1
         let parent = Int(entries[place].parentPlace)
@@ -131,13 +145,16 @@ extension TraceState {
         return false
     }
 
+    /// So far is looked for the span that counts instead: two reports of one request lie close, and cost stays linear.
+    private static let nearby = 64
+
     /// The place of the span that counts instead of this one, nil where it counts itself.
     private func outer(of place: Int) -> Int? {
         let entry = entries[place]
         guard entry.type == .modelGeneration || entry.type.isTool else { return nil }
         var at = Int(entry.parentPlace)
         var steps = 0
-        while at >= 0, steps < entries.count {
+        while at >= 0, steps < Self.nearby {
             let ancestor = entries[at]
             if entry.type == .modelGeneration, ancestor.type == .modelGeneration { return outermost(at) }
             if entry.type.isTool, ancestor.type.isTool {
@@ -166,7 +183,9 @@ extension TraceState {
         let parent = Int(entry.parentPlace)
         guard parent >= 0 else { return nil }
         var at = entries[parent].firstChild
-        while at >= 0 {
+        var steps = 0
+        while at >= 0, steps < Self.nearby {
+            steps += 1
             let other = entries[Int(at)]
             if Int(at) != place, other.type == .modelGeneration, !other.isProviderSDK,
                 !name(other.scope).equals(name(entry.scope)), other.start <= entry.end,

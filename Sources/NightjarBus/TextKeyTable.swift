@@ -14,6 +14,9 @@ package struct TextKeyTable {
         var value: Int32 = -1
     }
 
+    /// The table is full as well when its keys take so many bytes: labels may be long before they are cut.
+    private static let byteLimit = 8 << 20
+
     private var slots: [Slot]
     private var bytes: [UInt8] = []
     private var scratch: [UInt8] = []
@@ -29,7 +32,7 @@ package struct TextKeyTable {
     }
 
     /// Whether `limit` is reached.
-    package var isFull: Bool { count >= limit }
+    package var isFull: Bool { count >= limit || bytes.count >= Self.byteLimit }
 
     /// The number of a key; nil where it has none. `tag` is part of the key.
     package mutating func find(tag: UInt64, _ texts: UnsafeBufferPointer<nj_text>) -> Int32? {

@@ -9,18 +9,20 @@ extension TraceAssembler {
             let id = remembered[rememberedStart]
             if let trace = traces[id], trace.hasEnded, trace.unsettled == 0 {
                 guard trace.ticket <= ticket else { return }
+                release(trace)
                 traces[id] = nil
             }
             rememberedStart += 1
         }
         compact(&remembered, &rememberedStart)
         // Traces that hold nothing any more need no place in the order of age.
-        if openOrder.count - openStart > 2 * traces.count + 1024 {
-            openOrder = openOrder[openStart...].filter { id in
-                traces[id].map { !$0.isShed || $0.unsettled > 0 } ?? false
-            }
-            openStart = 0
+        guard openOrder.count - openStart > 2 * traces.count + 1024 else { return }
+        openOrder = openOrder[openStart...].filter { id in
+            guard let trace = traces[id] else { return false }
+            trace.isOrdered = trace.entries.contains { $0.slab != nil }
+            return trace.isOrdered
         }
+        openStart = 0
     }
 
     /// Makes sure that a trace's spans can be read, from the store where they were let go.
@@ -33,49 +35,52 @@ extension TraceAssembler {
                 if trace.entries[place].slab == nil { attach(trace, place, slab, index) }
             }
         }
-        trace.isShed = false
+        trace.isShed = trace.entries.contains { $0.slab == nil }
+    }
+
+    /// Lets the payloads of an ended trace go; without a store they are kept until the trace is forgotten.
+    package func releaseEnded(_ trace: TraceState) {
+        if trace.hasEnded, source != nil { release(trace) }
     }
 
     /// Lets a trace's payloads go.
     package func release(_ trace: TraceState) {
-        for place in trace.entries.indices {
-            guard let slab = trace.entries[place].slab else { continue }
-            slab.holders -= 1
-            if slab.holders == 0 { retainedBytes -= slab.retainedBytes }
-            trace.entries[place].slab = nil
-        }
+        for place in trace.entries.indices { detach(trace, place) }
         trace.isShed = true
     }
 
-    /// Lets payloads of the oldest open traces go while too many bytes are held, and counts the oldest while too many wait.
-    func shed(into actions: inout [Action]) {
-        var at = openStart
-        while at < openOrder.count,
-            retainedBytes > configuration.retainedBytes || waitingSpans > configuration.waitingSpans
+    /// Picks the oldest traces while too many bytes are held or too many spans wait: their payloads go with `releaseShed`, once
+    /// the actions are done. Without a store to read back from, and where too many wait, they are counted as they are.
+    package func shed(into actions: inout [Action]) {
+        while openStart < openOrder.count,
+            retainedBytes - pickedBytes > configuration.retainedBytes
+                || waitingSpans > configuration.waitingSpans
         {
-            if let trace = traces[openOrder[at]] {
-                if source == nil || waitingSpans > configuration.waitingSpans {
-                    let before = trace.unsettled
-                    settleRest(trace, before: Timestamp(unixNano: .max), into: &actions)
-                    if before > 0 { actions.append(.settledEarly(trace, count: before)) }
-                }
-                if source != nil, actions.isEmpty || !isNamed(trace, in: actions) { release(trace) }
+            let id = openOrder[openStart]
+            openStart += 1
+            guard let trace = traces[id] else { continue }
+            trace.isOrdered = false
+            pickedBytes += trace.entries.reduce(0) {
+                $0 + ($1.slab.map { $0.heldBytes / max($0.holders, 1) } ?? 0)
             }
-            at += 1
+            picked.append(trace)
+            guard source == nil || waitingSpans > configuration.waitingSpans else { continue }
+            let before = trace.unsettled
+            settleRest(trace, before: Timestamp(unixNano: .max), into: &actions)
+            if before > 0 { actions.append(.settledEarly(trace, count: before)) }
+            if source == nil, !trace.hasEnded { end(trace, into: &actions) }
         }
-        openStart = at
         compact(&openOrder, &openStart)
     }
 
-    /// Whether an action still needs the trace's payloads.
-    func isNamed(_ trace: TraceState, in actions: [Action]) -> Bool {
-        actions.contains { action in
-            switch action {
-            case .settled(let named, _, _, _), .ended(let named), .lateChange(let named),
-                .settledEarly(let named, _):
-                named === trace
-            }
+    /// Lets go of what `shed` picked. Without a store the traces are forgotten: what is left of them would be a false whole.
+    package func releaseShed() {
+        for trace in picked {
+            release(trace)
+            if source == nil { traces[trace.id] = nil }
         }
+        picked.removeAll()
+        pickedBytes = 0
     }
 
     func compact(_ list: inout [TraceID], _ start: inout Int) {
@@ -87,14 +92,28 @@ extension TraceAssembler {
     func attach(_ trace: TraceState, _ place: Int, _ slab: Slab, _ index: Int) {
         trace.entries[place].slab = slab
         trace.entries[place].row = index
+        hold(slab, for: trace)
+    }
+
+    /// Counts a slab that a span of a trace now lies in.
+    func hold(_ slab: Slab, for trace: TraceState) {
         slab.holders += 1
-        if slab.holders == 1 { retainedBytes += slab.retainedBytes }
+        if slab.holders == 1 {
+            // Remembered, because what a slab holds may grow while it is held.
+            slab.heldBytes = slab.retainedBytes
+            retainedBytes += slab.heldBytes
+        }
+        trace.madeView = nil
+        guard !trace.isOrdered else { return }
+        trace.isOrdered = true
+        openOrder.append(trace.id)
     }
 
     func detach(_ trace: TraceState, _ place: Int) {
         guard let slab = trace.entries[place].slab else { return }
         slab.holders -= 1
-        if slab.holders == 0 { retainedBytes -= slab.retainedBytes }
+        if slab.holders == 0 { retainedBytes -= slab.heldBytes }
         trace.entries[place].slab = nil
+        trace.madeView = nil
     }
 }

@@ -52,7 +52,11 @@ package final class TraceAssembler {
     private var processed: [Int64]
     /// The number of the slab at hand.
     private var stamp: UInt64 = 0
+    /// Traces that hold payloads, by when they first did.
     var openOrder: [TraceID] = []
+    /// Traces whose payloads are to go when the actions at hand are done, and about how much that is.
+    var picked: [TraceState] = []
+    var pickedBytes = 0
     var openStart = 0
     var remembered: [TraceID] = []
     var rememberedStart = 0
@@ -89,7 +93,6 @@ package final class TraceAssembler {
             take(trace, slab, index, into: &actions)
         }
         for trace in touched { finish(trace, slab, into: &actions) }
-        shed(into: &actions)
     }
 
     /// Notes that a partition has been processed up to a journal position.
@@ -130,7 +133,6 @@ package final class TraceAssembler {
         guard traces[id] == nil, let recalled = recall(id) else { return }
         let trace = rebuild(recalled)
         traces[trace.id] = trace
-        openOrder.append(trace.id)
         schedule(trace)
     }
 
@@ -150,7 +152,6 @@ package final class TraceAssembler {
             trace = TraceState(id: id, receivedAt: slab.receivedAt)
         }
         traces[id] = trace
-        openOrder.append(id)
         return trace
     }
 
@@ -163,12 +164,12 @@ package final class TraceAssembler {
     private func take(_ trace: TraceState, _ slab: Slab, _ index: Int, into actions: inout [Action]) {
         let old = trace.place(of: slab.spans[index].id)
         if let old, isSame(trace.entries[old], slab, index) { return }
+        let wasRunning = old.map { !trace.entries[$0].hasEnded } ?? false
         if let old { detach(trace, old) }
         let (place, isKnown) = trace.take(slab, index)
-        slab.holders += 1
-        if slab.holders == 1 { retainedBytes += slab.retainedBytes }
+        hold(slab, for: trace)
         if isKnown {
-            change(trace, place, into: &actions)
+            change(trace, place, wasRunning: wasRunning, into: &actions)
         } else {
             waitingSpans += 1
         }
@@ -176,16 +177,16 @@ package final class TraceAssembler {
     }
 
     /// A span that came again: completes one that was running, or changes one that was counted.
-    private func change(_ trace: TraceState, _ place: Int, into actions: inout [Action]) {
-        guard let row = trace.entries[place].slab.map({ $0.spans[trace.entries[place].row] }) else { return }
-        trace.entries[place].status = row.spanStatus
-        let completes = !trace.entries[place].hasEnded && row.end_nano != 0
-        trace.entries[place].hasEnded = row.end_nano != 0
-        trace.entries[place].end = row.end_nano
-        if trace.entries[place].parent == 0, row.end_nano != 0 { trace.hasRootEnded = true }
-        if completes, trace.entries[place].isSettled {
+    private func change(
+        _ trace: TraceState,
+        _ place: Int,
+        wasRunning: Bool,
+        into actions: inout [Action]
+    ) {
+        let entry = trace.entries[place]
+        if wasRunning, entry.hasEnded, entry.isSettled {
             count(trace, place, into: &actions)
-        } else if trace.entries[place].endCounted {
+        } else if entry.endCounted {
             actions.append(.lateChange(trace))
         }
     }
@@ -208,7 +209,6 @@ package final class TraceAssembler {
         if trace.hasEnded, trace.reopened < configuration.reopenLimit {
             trace.hasEnded = false
             trace.reopened += 1
-            openOrder.append(trace.id)
         }
         trace.isChanged = true
         schedule(trace)
@@ -253,15 +253,22 @@ package final class TraceAssembler {
         if !trace.hasEnded {
             let age = trace.record.firstReceived.advanced(by: configuration.maxAge)
             consider(max(age, idle.advanced(by: configuration.idlePeriod)))
-            consider(
-                idle.advanced(by: isComplete(trace) ? configuration.idlePeriod : configuration.idleTimeout)
-            )
+            if isComplete(trace) {
+                consider(idle.advanced(by: configuration.idlePeriod))
+            } else if isStuck(trace) {
+                consider(idle.advanced(by: configuration.idleTimeout))
+            }
         }
         if let oldest = trace.oldestWaiting { consider(oldest.advanced(by: configuration.parentWait)) }
         return due
     }
 
     private func isComplete(_ trace: TraceState) -> Bool { trace.hasRootEnded && trace.missing.isEmpty }
+
+    /// Whether its root, or a parent named though the root has ended, is missing. A root that still runs is not.
+    private func isStuck(_ trace: TraceState) -> Bool {
+        !trace.hasRoot || (trace.hasRootEnded && !trace.missing.isEmpty)
+    }
 
     private func expire(_ trace: TraceState, _ now: Timestamp, into actions: inout [Action]) {
         let record = trace.record
@@ -270,7 +277,9 @@ package final class TraceAssembler {
         if !trace.hasEnded, isOld || (isComplete(trace) && now >= idle) {
             settleRest(trace, before: Timestamp(unixNano: .max), into: &actions)
             end(trace, into: &actions)
-        } else if !trace.hasEnded, now >= record.lastReceived.advanced(by: configuration.idleTimeout) {
+        } else if !trace.hasEnded, isStuck(trace),
+            now >= record.lastReceived.advanced(by: configuration.idleTimeout)
+        {
             // Settles nothing: the missing parent may still run.
             end(trace, into: &actions)
         }
@@ -281,7 +290,7 @@ package final class TraceAssembler {
         schedule(trace)
     }
 
-    private func end(_ trace: TraceState, into actions: inout [Action]) {
+    func end(_ trace: TraceState, into actions: inout [Action]) {
         trace.hasEnded = true
         trace.record.revision += 1
         trace.isChanged = true
@@ -304,13 +313,8 @@ package final class TraceAssembler {
             for index in 0..<slab.count {
                 if let old = trace.place(of: slab.spans[index].id) { detach(trace, old) }
                 let (place, isKnown) = trace.take(slab, index)
-                slab.holders += 1
-                if slab.holders == 1 { retainedBytes += slab.retainedBytes }
-                if isKnown {
-                    trace.entries[place].hasEnded = slab.spans[index].end_nano != 0
-                } else {
-                    trace.settleTree(from: place, into: &settled)
-                }
+                hold(slab, for: trace)
+                if !isKnown { trace.settleTree(from: place, into: &settled) }
             }
         }
         trace.record = recalled.record

@@ -6,7 +6,8 @@ extension TraceState {
     func noteFacets(_ row: UnsafePointer<nj_span>?, place: Int) {
         guard let span = row?.pointee else { return }
         let start = Timestamp(unixNano: Int64(clamping: span.start_nano))
-        let isEarliest = record.start.map { start < $0 } ?? true
+        // A span without a start says nothing of the trace's.
+        let isEarliest = span.start_nano != 0 && record.start.map { start < $0 } ?? true
         if isEarliest { record.start = start }
         if span.end_nano != 0 {
             let end = Timestamp(unixNano: Int64(clamping: span.end_nano))

@@ -6,18 +6,22 @@ extension TraceState {
     /// Stands for every span in a record's list of pending ones; no valid id.
     private static let everySpan = SpanID(value: 0)
 
-    /// Marks everything as counted but for the spans that were waiting.
+    /// Marks everything as counted but for the spans that were waiting; their inherited facts are found again.
     func markCounted(except pending: Set<UInt64>) {
         guard !pending.contains(Self.everySpan.value) else { return }
-        var rest: [Int] = []
-        for place in entries.indices where !pending.contains(entries[place].id) {
-            if !entries[place].isSettled { rest.append(place) }
-            entries[place].startCounted = true
-            entries[place].endCounted = entries[place].hasEnded
-        }
-        for place in rest {
-            entries[place].isSettled = true
-            unsettled -= 1
+        var settled: [Int] = []
+        for start in entries.indices where !pending.contains(entries[start].id) {
+            entries[start].startCounted = true
+            entries[start].endCounted = entries[start].hasEnded
+            var chain: [Int] = []
+            var at = start
+            while at >= 0, !entries[at].isSettled, !pending.contains(entries[at].id), !chain.contains(at),
+                chain.count < 1024
+            {
+                chain.append(at)
+                at = Int(entries[at].parentPlace)
+            }
+            for place in chain.reversed() { settle(place, into: &settled) }
         }
     }
 
@@ -38,7 +42,7 @@ extension TraceState {
         } else {
             record.pending = entries.filter { !$0.isSettled }.map { SpanID(value: $0.id) }
         }
-        record.isOpen = !hasEnded || unsettled > 0
+        record.isOpen = !hasEnded
         isChanged = false
         return record
     }

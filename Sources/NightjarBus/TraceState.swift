@@ -13,7 +13,7 @@ package final class TraceState {
         /// Whether its inherited facts are final.
         var isSettled = false
         /// Whether it was seen to end: a span that still runs is counted as started only.
-        var hasEnded: Bool
+        var hasEnded = false
         var startCounted = false
         var endCounted = false
         /// The place of its parent, -1 while that is missing.
@@ -25,14 +25,14 @@ package final class TraceState {
         /// The first child that has arrived, or -1.
         var firstChild: Int32 = -1
         // Copied from the row, so that they outlive the payload.
-        var type: SpanType
-        var start: UInt64
-        var end: UInt64
-        var outputTokens: Double
-        var isProviderSDK: Bool
+        var type = SpanType.generic
+        var start: UInt64 = 0
+        var end: UInt64 = 0
+        var outputTokens = Double.nan
+        var isProviderSDK = false
         /// Whether the span tells how the tool call above it went, as Claude Code's execution spans do.
-        var isToolExecution: Bool
-        var status: SpanStatus
+        var isToolExecution = false
+        var status = SpanStatus.ok
         var scope: Int32 = -1
         var tool: Int32 = -1
         // The inherited facts, as places in `names`; -1: none.
@@ -57,6 +57,10 @@ package final class TraceState {
     var reopened = 0
     /// Whether its end has fired since the last span.
     var hasEnded = false
+    /// Whether the trace is in its assembler's list of those that hold payloads.
+    var isOrdered = false
+    /// The view of the spans that are here now, once made; what changes them drops it.
+    var madeView: TraceView?
     /// No span before this place waits.
     var firstWaiting = 0
     /// The number of the slab that touched the trace last.
@@ -128,7 +132,10 @@ package final class TraceState {
 
     /// The trace as scorers see it; spans whose payload was let go are missing, so read them back first.
     package func view() -> TraceView {
-        TraceView(id: id, spans: entries.indices.compactMap(reference), revision: record.revision)
+        if let madeView, madeView.revision == record.revision { return madeView }
+        let view = TraceView(id: id, spans: entries.indices.compactMap(reference), revision: record.revision)
+        madeView = view
+        return view
     }
 }
 
@@ -138,7 +145,11 @@ final class OwnedText {
     /// The bytes; valid while this lives.
     let text: nj_text
 
-    init(_ source: nj_text) {
+    /// Names live longer than payloads, so they are cut: no label keeps more of one anyway.
+    private static let limit = 4096
+
+    init(_ whole: nj_text) {
+        let source = nj_text(bytes: whole.bytes, length: min(whole.length, UInt32(Self.limit)))
         memory = .allocate(byteCount: max(Int(source.length), 1), alignment: 1)
         memory.copyMemory(from: source.buffer)
         text = nj_text(UnsafeRawBufferPointer(rebasing: memory[0..<Int(source.length)]))

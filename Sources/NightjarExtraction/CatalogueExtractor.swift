@@ -130,6 +130,7 @@ package final class CatalogueExtractor {
     }
 
     private func bundle(_ span: borrowing nj_span, _ places: Places) -> Bundle {
+        aggregator.refresh()
         if epoch != aggregator.epoch || keys.isFull {
             keys.removeAll()
             bundles.removeAll()
@@ -140,12 +141,16 @@ package final class CatalogueExtractor {
         return withUnsafeBytes(of: values.texts) { raw in
             let texts = raw.bindMemory(to: nj_text.self)
             if let index = keys.find(tag: tag, texts) { return bundles[Int(index)] }
-            let bundle = makeBundle(values, places)
-            // Making the series may have emptied the aggregator's own cache; then nothing is remembered here either.
-            if epoch == aggregator.epoch {
-                keys.insert(tag: tag, texts, Int32(bundles.count))
-                bundles.append(bundle)
+            var bundle = makeBundle(values, places)
+            // Making its series may have emptied the aggregator's cache, which voids those made before: then once more.
+            while epoch != aggregator.epoch {
+                epoch = aggregator.epoch
+                keys.removeAll()
+                bundles.removeAll()
+                bundle = makeBundle(values, places)
             }
+            keys.insert(tag: tag, texts, Int32(bundles.count))
+            bundles.append(bundle)
             return bundle
         }
     }

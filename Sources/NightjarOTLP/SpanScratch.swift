@@ -8,9 +8,7 @@ final class ScratchMemory: @unchecked Sendable {
     // Unchecked: taken out of the pool by one decoder and put back when that has ended.
 
     /// Memory of decoders that have ended, for the next ones.
-    private static let pool = Mutex<[ScratchMemory]>([])
-    // As many as decode at once on a large machine; more are freed.
-    private static let pooled = 16
+    private static let pool = ScratchPool()
 
     let attributes: UnsafeMutablePointer<nj_attribute>
     let capacity: Int
@@ -19,17 +17,12 @@ final class ScratchMemory: @unchecked Sendable {
 
     /// Memory for spans of up to `capacity` attributes; give it back with `release`.
     static func take(capacity: Int) -> ScratchMemory {
-        let warm = pool.withLock { pool in
-            pool.last?.capacity == capacity ? pool.popLast() : nil
-        }
-        return warm ?? ScratchMemory(capacity: capacity)
+        pool.take(capacity: capacity) ?? ScratchMemory(capacity: capacity)
     }
 
     /// Puts the memory back for the next decoder.
     func release() {
-        Self.pool.withLock { pool in
-            if pool.count < Self.pooled { pool.append(self) }
-        }
+        Self.pool.put(self)
     }
 
     private init(capacity: Int) {
@@ -237,5 +230,20 @@ extension SpanOutcome {
                 try reader.skip(tag)
             }
         }
+    }
+}
+
+/// Memory of decoders that have ended.
+private final class ScratchPool: Sendable {
+    // As many as decode at once on a large machine; more are freed.
+    private static let limit = 16
+    private let free = Mutex<[ScratchMemory]>([])
+
+    func take(capacity: Int) -> ScratchMemory? {
+        free.withLock { $0.last?.capacity == capacity ? $0.popLast() : nil }
+    }
+
+    func put(_ memory: ScratchMemory) {
+        free.withLock { if $0.count < Self.limit { $0.append(memory) } }
     }
 }

@@ -62,6 +62,7 @@ package struct TraceRequest: Sendable {
                 detail: error.detail.description
             )
         }
+        for (_, slab) in decoder.slabs { slab.payloadShare = payload.count / decoder.slabs.count }
         return TraceRequest(
             slabs: decoder.slabs,
             spanCount: decoder.spanCount,

@@ -28,7 +28,11 @@ struct EmissionReader {
         guard scope.isAtSpan, let row = scope.ref.span, row.pointee.end_nano != 0 else {
             return scope.now
         }
-        return Timestamp(unixNano: Int64(clamping: row.pointee.end_nano))
+        // Not later than receipt and five minutes (signals contract, section 6): a clock that is ahead would stop gauges.
+        return min(
+            Timestamp(unixNano: Int64(clamping: row.pointee.end_nano)),
+            scope.now.advanced(by: .seconds(300))
+        )
     }
 
     private func score(_ emission: nj_emission, _ annotation: nj_annotation, _ rule: Rule) -> Score {

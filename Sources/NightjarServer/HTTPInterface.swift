@@ -32,6 +32,8 @@ package struct HTTPInterface: Service {
     package func run() async throws {
         let application = Application(
             router: router(),
+            // A connection that sends nothing, or half of something, for a minute is closed.
+            server: .http1(configuration: .init(idleTimeout: .seconds(60))),
             configuration: ApplicationConfiguration(
                 address: .hostname(configuration.host, port: configuration.port),
                 serverName: "nightjar"
@@ -41,6 +43,8 @@ package struct HTTPInterface: Service {
         )
         do {
             try await application.run()
+        } catch is CancellationError {
+            // Told to stop, with requests still open.
         } catch {
             await engine.shutdown()
             throw error
@@ -51,19 +55,20 @@ package struct HTTPInterface: Service {
     /// Runs until the process gets SIGTERM or SIGINT.
     /// - Throws: As ``run()``.
     package func runUntilToldToStop() async throws {
-        let group = ServiceGroup(
-            configuration: ServiceGroupConfiguration(
-                services: [
-                    .init(
-                        service: self,
-                        successTerminationBehavior: .gracefullyShutdownGroup,
-                        failureTerminationBehavior: .gracefullyShutdownGroup
-                    )
-                ],
-                gracefulShutdownSignals: [.sigterm, .sigint],
-                logger: quiet(logger)
-            )
+        var settings = ServiceGroupConfiguration(
+            services: [
+                .init(
+                    service: self,
+                    successTerminationBehavior: .gracefullyShutdownGroup,
+                    failureTerminationBehavior: .gracefullyShutdownGroup
+                )
+            ],
+            gracefulShutdownSignals: [.sigterm, .sigint],
+            logger: quiet(logger)
         )
+        // Requests that are not done by then are cut off: stopping takes ten seconds at most, storing included.
+        settings.maximumGracefulShutdownDuration = .seconds(2)
+        let group = ServiceGroup(configuration: settings)
         try await group.run()
     }
 

@@ -16,7 +16,7 @@ struct TraceRoutes {
         for path in ["/v1/traces", "/api/public/otel/v1/traces", "/otel/v1/traces"] {
             router.post(RouterPath(path)) { request, _ in await export(request) }
         }
-        router.get("/api/traces") { request, _ in try list(request) }
+        router.get("/api/traces") { request, _ in try await list(request) }
         router.get("/api/traces/{id}") { request, context in
             try await one(context.parameters.require("id"), format: request.uri.queryParameters["format"])
         }
@@ -71,9 +71,10 @@ struct TraceRoutes {
         return response
     }
 
-    private func list(_ request: Request) throws -> Response {
+    private func list(_ request: Request) async throws -> Response {
         guard let store = engine.store else { throw Problem.nothingStored }
-        let page = try store.traces(try TraceQuery(request.uri.queryParameters))
+        let query = try TraceQuery(request.uri.queryParameters)
+        let page = try await engine.reads.run { try store.traces(query) }
         var object: Value.Object = ["traces": .array(page.traces.map(\.json))]
         if let next = page.next { object["nextCursor"] = .string(next.description) }
         return .json(.object(object))

@@ -17,6 +17,10 @@ package final class Slab: @unchecked Sendable {
 
     /// How many open traces hold on to the slab; kept by its owner.
     package var holders = 0
+    /// What holding on to the slab was counted as, by whoever counts; kept by its owner.
+    package var heldBytes = 0
+    /// The slab's part of the request's bytes, which it shares with the request's other slabs.
+    package var payloadShare: Int
 
     private let payload: Payload
     private let spanCapacity: Int
@@ -34,6 +38,7 @@ package final class Slab: @unchecked Sendable {
         attributeCapacity: Int = 1024
     ) {
         self.payload = payload
+        payloadShare = payload.count
         self.receivedAt = receivedAt
         self.spanCapacity = min(max(spanCapacity, 1), Self.capacity)
         self.attributeCapacity = max(attributeCapacity, 1)
@@ -56,9 +61,9 @@ package final class Slab: @unchecked Sendable {
     /// Whether no further span fits.
     package var isFull: Bool { count == spanCapacity }
 
-    /// The memory that keeping the slab alive costs, in bytes; the payload is shared with the request's other slabs.
+    /// The memory that keeping the slab alive costs, in bytes.
     package var retainedBytes: Int {
-        payload.count + arenaBytes + spanCapacity * MemoryLayout<nj_span>.stride
+        payloadShare + arenaBytes + spanCapacity * MemoryLayout<nj_span>.stride
             + attributeCapacity * MemoryLayout<nj_attribute>.stride
     }
 

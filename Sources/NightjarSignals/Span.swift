@@ -155,6 +155,9 @@ public struct Span: Sendable, Equatable {
 
     /// End − start in milliseconds, 0 where the end lies before the start; absent while it runs.
     public var durationMilliseconds: Double? {
-        endTime.map { max(0, Double($0.unixNano - startTime.unixNano) / 1_000_000) }
+        endTime.map { end in
+            let (difference, overflow) = end.unixNano.subtractingReportingOverflow(startTime.unixNano)
+            return max(0, overflow ? .greatestFiniteMagnitude : Double(difference) / 1_000_000)
+        }
     }
 }

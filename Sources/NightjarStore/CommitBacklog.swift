@@ -34,6 +34,9 @@ struct CommitBacklog {
     private var batchRows = 0
     private var windowEnd: ContinuousClock.Instant?
     private var failures = 0
+
+    /// Whether the last commit of effects failed and is to be tried again.
+    var isFailing: Bool { failures > 0 }
     /// What waits or is being committed.
     private(set) var queuedBytes = 0
     private(set) var submitted = 0

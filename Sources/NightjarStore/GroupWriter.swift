@@ -138,7 +138,8 @@ final class GroupWriter: @unchecked Sendable {
             finish { backlog, status in
                 backlog.committed(group, at: .now)
                 status.commits += 1
-                status.lastError = nil
+                // While effects wait to be tried again, the disk is not well, whatever else it took.
+                if !backlog.isFailing { status.lastError = nil }
             }
         case .failure(let failure) where failure.isOfEffects && !group.submissions.isEmpty:
             var effects = group

@@ -45,7 +45,7 @@ package final class SQLiteStore: Journal, TelemetryStore {
             recovery.progress = try readProgress(db)
             recovery.openTraces = try PreparedStatement(
                 db,
-                "SELECT \(Columns.trace) FROM traces WHERE is_open = 1 ORDER BY first_received"
+                "SELECT \(Columns.trace) FROM traces WHERE is_open = 1 OR pending IS NOT NULL ORDER BY first_received"
             ).rows { try $0.trace() }
             recovery.scores = try PreparedStatement(
                 db,

@@ -68,7 +68,7 @@ enum Schema {
         );
         CREATE INDEX traces_by_start ON traces (sort_time);
         CREATE INDEX traces_by_receipt ON traces (last_received);
-        CREATE INDEX traces_open ON traces (first_received) WHERE is_open = 1;
+        CREATE INDEX traces_open ON traces (first_received) WHERE is_open = 1 OR pending IS NOT NULL;
         CREATE INDEX traces_by_session ON traces (session_id, sort_time) WHERE session_id IS NOT NULL;
 
         CREATE TABLE scores (

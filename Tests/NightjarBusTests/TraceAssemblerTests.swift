@@ -20,7 +20,11 @@ import Testing
         func send(at seconds: Double = 0, _ build: (SpanBuilder) -> Void) {
             let builder = SpanBuilder(receivedAt: start.advanced(by: .milliseconds(Int64(seconds * 1000))))
             build(builder)
-            perform { assembler.process(builder.slab, known: [], into: &$0) }
+            perform {
+                assembler.process(builder.slab, known: [], into: &$0)
+                assembler.shed(into: &$0)
+            }
+            assembler.releaseShed()
         }
 
         func advance(to seconds: Double) {
@@ -89,6 +93,77 @@ import Testing
         #expect(bench.said == ["1 started"])
         bench.send { $0.span(type: .agentRun, id: 1) { $0.encoded = SpanBuilder.text("x", in: $1) } }
         #expect(bench.said == ["1 ended"])
+    }
+
+    @Test func `the last copy of a span is the one that holds`() {
+        let bench = Bench()
+        bench.send { $0.span(id: 1) { span, _ in span.end_nano = 0 } }
+        bench.send { builder in
+            builder.span(type: .agentRun, id: 1, status: .error) {
+                $0.agent = SpanBuilder.text("helper", in: $1)
+                $0.encoded = SpanBuilder.text("x", in: $1)
+            }
+        }
+        #expect(bench.said == ["1 ended agent helper"])
+        let reference = bench.assembler.traces.values.first?.reference(0)
+        #expect(reference?.row.pointee.spanStatus == .error)
+        #expect(reference?.row.pointee.spanType == .agentRun)
+    }
+
+    @Test func `a root that still runs keeps its trace open beyond the idle time-out`() {
+        let bench = Bench()
+        bench.send { $0.span(id: 1) { span, _ in span.end_nano = 0 } }
+        bench.advance(to: 3599)
+        #expect(bench.said == [])
+        bench.advance(to: 3600)
+        #expect(bench.said == ["end 1"])
+    }
+
+    @Test func `payloads are let go oldest first and read back when a rule needs them`() {
+        let journal = Journal()
+        var configuration = TraceConfiguration()
+        configuration.retainedBytes = 1
+        let bench = Bench(configuration, source: journal)
+        let child = SpanBuilder(receivedAt: Self.start)
+        child.span(type: .toolCall, id: 2, parent: 1)
+        journal.slabs.append(child.slab)
+        bench.perform {
+            bench.assembler.process(child.slab, known: [], into: &$0)
+            bench.assembler.shed(into: &$0)
+        }
+        bench.assembler.releaseShed()
+        #expect(bench.assembler.retainedBytes == 0)
+        bench.send { $0.span(type: .agentRun, id: 1, change: Self.agent("helper")) }
+        #expect(bench.said == ["2 started ended agent helper", "1 started ended agent helper"])
+        #expect(bench.assembler.retainedBytes == 0)
+    }
+
+    @Test func `a trace that ended and still waits does not end again after a restart`() {
+        let bench = Bench()
+        bench.send { $0.span(type: .toolCall, id: 2, parent: 1) }
+        bench.advance(to: 60)
+        #expect(bench.said == ["end 1"])
+        let journal = Journal()
+        let child = SpanBuilder(receivedAt: Self.start)
+        child.span(type: .toolCall, id: 2, parent: 1)
+        journal.slabs.append(child.slab)
+        journal.record = bench.assembler.traces.values.first?.currentRecord()
+        let restarted = Bench(source: journal)
+        restarted.assembler.restore(TraceID(high: 1, low: 2))
+        restarted.advance(to: 3599)
+        #expect(restarted.said == [])
+        restarted.advance(to: 3600)
+        #expect(restarted.said == ["2 started ended"])
+    }
+
+    /// What a store would give back.
+    private final class Journal: TraceSource {
+        var slabs: [Slab] = []
+        var record: TraceRecord?
+
+        func recall(_ trace: TraceID, before sequence: Int64) -> RecalledTrace? {
+            RecalledTrace(record: record ?? TraceRecord(id: trace, receivedAt: start), slabs: slabs)
+        }
     }
 
     @Test func `a complete trace ends when it was quiet for the idle period`() {
@@ -218,7 +293,7 @@ import Testing
         for number in 1...3 {
             bench.send { $0.span(id: 2, parent: 1, trace: TraceID(high: 0, low: UInt64(number))) }
         }
-        #expect(bench.said == ["2 started ended", "1 early"])
+        #expect(bench.said == ["2 started ended", "1 early", "end 1"])
         #expect(bench.assembler.waitingSpans == 2)
     }
 

@@ -164,6 +164,34 @@ import Testing
         }
     }
 
+    @Test func `more label values than any cache holds are all counted`() throws {
+        let registry = MetricRegistry()
+        let run = try RecordedRun(plugins: nil, registry: registry) { _ in }
+        let count = 24_000
+        for batch in 0..<(count / 2000) {
+            let spans = (0..<2000).map { index -> Value in
+                let number = batch * 2000 + index
+                let name: Value = [
+                    "key": "gen_ai.tool.name", "value": ["stringValue": .string("tool \(number)")],
+                ]
+                let kind: Value = [
+                    "key": "gen_ai.operation.name", "value": ["stringValue": "execute_tool"],
+                ]
+                return [
+                    "traceId": .string(String(format: "%032x", number + 1)), "spanId": "00f067aa0ba902b7",
+                    "name": "execute_tool", "startTimeUnixNano": "1790000000000000000",
+                    "endTimeUnixNano": "1790000000250000000", "attributes": [kind, name],
+                ]
+            }
+            let request: Value = ["resourceSpans": [["scopeSpans": [["spans": .array(spans)]]]]]
+            try run.add(Array(request.json.utf8))
+        }
+        run.finish()
+        let ended = run.totals.filter { $0.instrument.name == "mastra_tool_calls_ended" }
+        #expect(ended.count == 2001)
+        #expect(ended.reduce(0) { $0 + $1.total.sum } == Double(count))
+    }
+
     @Test func `deflate bodies are taken`() async throws {
         try await TestServer.run { server in
             // zlib with one stored block: what a compressor may do with anything.

@@ -134,6 +134,32 @@ private final class StopSign: Sendable {
         }
     }
 
+    @Test func `a plugin cannot take a name of the host's own metrics`() async throws {
+        let plugin = #"nightjar.gauge("nightjar_clock_skew_total")"#
+        try await TestServer.run(plugins: ["thief.lua": plugin]) { server in
+            let plugins = try await server.client.get("/api/plugins").json()["plugins"]?.array
+            #expect(plugins?.first?["loadError"]?.string?.contains("nightjar_clock_skew_total") == true)
+            let answer = try await server.post(IngestTests.body(), type: "application/json")
+            #expect(answer.status == 200)
+        }
+    }
+
+    @Test func `a policy that is saved later reaches a built-in metric in steady traffic`() async throws {
+        try await TestServer.run { server in
+            _ = try await server.post(IngestTests.body(), type: "application/json")
+            #expect(await server.engine.flush())
+            let policy = #"nightjar.labels("mastra_agent_runs_ended", { allow = { "agent" } })"#
+            try server.folder.write(policy, to: "plugins/narrow.lua")
+            try await wait(for: "the policy to be live") {
+                try await server.client.get("/api/plugins").json()["plugins"]?.array?.isEmpty == false
+            }
+            let body = IngestTests.body(trace: "4bf92f3577b34da6a3ce929d0e0e4737")
+            _ = try await server.post(body, type: "application/json")
+            #expect(await server.engine.flush())
+            #expect(try await server.metrics()[#"mastra_agent_runs_ended{agent="helper"}"#] == 1)
+        }
+    }
+
     @Test func `a deleted plugin stops, an added one starts, without a restart`() async throws {
         try await TestServer.run(plugins: ["old.lua": Self.counting("old")]) { server in
             try server.folder.remove("plugins/old.lua")

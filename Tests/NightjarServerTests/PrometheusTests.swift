@@ -49,7 +49,8 @@ import Testing
                     let answer = try await client.get("/api/v1/query?query=\(query)")
                     // Until it is ready it answers with text.
                     guard answer.status == 200 else { return false }
-                    return try answer.json()["data"]?["result"]?.array?.first?["value"]?.array?.last?.string == value
+                    return try answer.json()["data"]?["result"]?.array?.first?["value"]?.array?.last?.string
+                        == value
                 }
             }
         }

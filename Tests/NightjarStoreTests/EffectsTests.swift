@@ -34,6 +34,10 @@ struct EffectsTests {
         try fixture.commit { $0.traces = [record(1), whole, record(2)] }
         #expect(try fixture.store.trace(traceID(1)) == whole)
         #expect(try fixture.store.trace(traceID(2)) == record(2))
+        // One that has ended is among them while spans of it wait to be counted.
+        #expect(Set(try fixture.store.recover().openTraces.map(\.id)) == [traceID(1), traceID(2)])
+        whole.pending = []
+        try fixture.commit { $0.traces = [whole] }
         #expect(try fixture.store.recover().openTraces == [record(2)])
     }
 

@@ -1,3 +1,4 @@
+import Foundation
 import Logging
 import NightjarBus
 import NightjarExtraction
@@ -33,7 +34,8 @@ struct CoreBlueprint: Sendable {
             catalogue: catalogue,
             rules: rules,
             idleTimeout: configuration.trace.idleTimeout,
-            source: source
+            source: source,
+            isResuming: true
         )
     }
 
@@ -62,18 +64,36 @@ final class JournalTraceSource: TraceSource {
         self.logger = logger
     }
 
+    /// So often a read is tried again, each time after a longer pause: an unknown trace would be counted anew.
+    private static let tries = 8
+
     func recall(_ trace: TraceID, before sequence: Int64) -> RecalledTrace? {
-        do {
-            guard let record = try store.trace(trace) else { return nil }
-            let chunks = try store.chunks(of: trace).filter { $0.sequence < sequence }
-            return RecalledTrace(record: record, slabs: try chunks.flatMap(decode))
+        var pause = 0.05
+        for attempt in 1...Self.tries {
+            do {
+                guard let record = try store.trace(trace) else { return nil }
+                let chunks = try store.chunks(of: trace).filter { $0.sequence < sequence }
+                return RecalledTrace(record: record, slabs: chunks.flatMap(decode))
+            } catch {
+                logger.error("trace \(trace) could not be read back, attempt \(attempt): \(error)")
+                Thread.sleep(forTimeInterval: pause)
+                pause = min(pause * 2, 2)
+            }
+        }
+        return nil
+    }
+
+    /// The spans of a chunk; none, and a line in the log, where it cannot be read any more.
+    private func decode(_ chunk: StoredChunk) -> [Slab] {
+        do throws(OTLPError) {
+            return try spans(of: chunk)
         } catch {
-            logger.error("trace \(trace) could not be read back: \(error)")
-            return nil
+            logger.error("chunk \(chunk.sequence) of the journal cannot be read: \(error)")
+            return []
         }
     }
 
-    private func decode(_ chunk: StoredChunk) throws(OTLPError) -> [Slab] {
+    private func spans(of chunk: StoredChunk) throws(OTLPError) -> [Slab] {
         try TraceRequest.decode(
             Payload(chunk.payload),
             encoding: .protobuf,

@@ -75,15 +75,19 @@ final class EffectsCollector: EmissionReceiver {
 
     func score(_ score: Score) {
         effects.scores.append(score)
-        count(.score(score), entityType: entityType(of: score.spanID))
+        count(.score(score), entityType: entityType(of: score.spanID, in: score.traceID))
     }
 
     func feedback(_ feedback: Feedback) {
         effects.feedback.append(feedback)
-        count(.feedback(feedback), entityType: entityType(of: feedback.spanID))
+        count(.feedback(feedback), entityType: entityType(of: feedback.spanID, in: feedback.traceID))
     }
 
     func log(_ log: Log) { effects.logs.append(log) }
 
-    private func entityType(of span: SpanID?) -> String? { target?.trace.entityType(of: span) }
+    /// Known where the annotation is on the trace that the rule was called for.
+    private func entityType(of span: SpanID?, in trace: TraceID?) -> String? {
+        guard let target, target.trace.id == trace else { return nil }
+        return target.trace.entityType(of: span)
+    }
 }

@@ -1,3 +1,4 @@
+import Foundation
 import NightjarBus
 import NightjarOTLP
 package import NightjarSignals
@@ -9,7 +10,10 @@ extension Engine {
 
     /// Why no data can be taken now, nil where it can.
     package var fault: String? {
-        guard let error = store?.status.lastError else { return nil }
+        // An error with nothing queued behind it is history: the next request tells.
+        guard let status = store?.status, let error = status.lastError, status.queuedEffects > 0 else {
+            return nil
+        }
         return "\(error)"
     }
 
@@ -46,6 +50,28 @@ extension Engine {
                 span.derivedFrom = span.derivedFrom ?? source.span
             }
             return span
+        }
+    }
+}
+
+/// Runs reads of the store away from the threads that Swift's tasks share: a slow read must not stop ingest.
+package final class ReadQueue: Sendable {
+    private let queue = DispatchQueue(label: "nightjar.reads", attributes: .concurrent)
+    /// As many as the store has readers; more wait here.
+    private let permits = DispatchSemaphore(value: 4)
+
+    /// A queue without reads.
+    package init() {}
+
+    /// The result of `work`, which runs on a thread of the queue.
+    package func run<Result: Sendable>(_ work: @escaping @Sendable () throws -> Result) async throws -> Result
+    {
+        try await withCheckedThrowingContinuation { continuation in
+            queue.async { [permits] in
+                permits.wait()
+                defer { permits.signal() }
+                continuation.resume(with: Swift.Result { try work() })
+            }
         }
     }
 }

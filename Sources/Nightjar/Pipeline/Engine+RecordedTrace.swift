@@ -6,16 +6,18 @@ extension Engine {
     /// A stored trace with everything that belongs to it; nil for an unknown one.
     /// - Throws: ``StoreError`` when the store cannot be read.
     package func trace(_ id: TraceID) async throws -> RecordedTrace? {
-        guard let store, let spans = try spans(of: id) else { return nil }
-        let clock = clock
-        return RecordedTrace(
-            traceID: id,
-            spans: spans,
-            scores: try store.scores(of: id).map(\.score),
-            feedback: try store.feedback(of: id).map(\.feedback),
-            logs: try store.logs(of: id).map(\.log),
-            annotator: Annotator(sink: EngineAnnotations(engine: self), now: { clock.now() })
-        )
+        try await reads.run { [self] in
+            guard let store, let spans = try spans(of: id) else { return nil }
+            let clock = clock
+            return RecordedTrace(
+                traceID: id,
+                spans: spans,
+                scores: try store.scores(of: id).map(\.score),
+                feedback: try store.feedback(of: id).map(\.feedback),
+                logs: try store.logs(of: id).map(\.log),
+                annotator: Annotator(sink: EngineAnnotations(engine: self), now: { clock.now() })
+            )
+        }
     }
 }
 

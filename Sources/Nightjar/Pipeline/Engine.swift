@@ -33,6 +33,8 @@ package final class Engine: Sendable {
     /// The plugins; nil where none are loaded.
     package let plugins: PluginHost?
 
+    /// Where the store is read.
+    package let reads = ReadQueue()
     let reader = OTLPSpanReader()
     let clock: any PipelineClock
     private let workers: [Worker]
@@ -54,14 +56,16 @@ package final class Engine: Sendable {
         let report = CardinalityReport { logger.warning("\($0)") }
         (self.registry, self.ledger, cardinality) = (registry, ledger, report)
         store = try configuration.store.map { try SQLiteStore(opening: $0, ledger: ledger) }
-        let recovery = try store?.recover() ?? Recovery()
-        try table.restore(recovery.series, registry: registry)
-        ledger.restore(recovery.series)
+        // The host's own names come first: neither a plugin nor what is stored can take them.
+        _ = try HostMetrics(registry)
         let catalogue = try Catalogue(
             registry,
             prefix: configuration.metricsPrefix,
             disabled: configuration.disabledMetrics
         )
+        let recovery = try store?.recover() ?? Recovery()
+        try table.restore(recovery.series, registry: registry)
+        ledger.restore(recovery.series)
         let clock = clock
         plugins = configuration.pluginFolder.map {
             PluginHost.make(
@@ -156,7 +160,9 @@ package final class Engine: Sendable {
     /// Finishes what was taken, stops the workers and closes the store. Later calls are refused.
     package func shutdown() async {
         plugins?.stop()
-        for worker in workers where !worker.stop(limit: 5) {
+        for worker in workers { worker.close() }
+        let end = Date(timeIntervalSinceNow: 5)
+        for worker in workers where !worker.wait(until: end) {
             logger.error("a worker did not stop in time; what it had not finished is done at the next start")
         }
         do {
@@ -169,7 +175,6 @@ package final class Engine: Sendable {
     // MARK: - On the way in
 
     private func accept(_ request: TraceRequest, receivedAt: Timestamp) async throws(EngineError) {
-        try checkRoom()
         guard let store else { return dispatch(request, known: [], sequence: 0) }
         let chunks = request.chunks()
         _ = try await submit(to: store) { completion in
@@ -235,12 +240,7 @@ package final class Engine: Sendable {
         }
         var replayed = 0
         try store?.replay { chunk in
-            let request = try TraceRequest.decode(
-                Payload(chunk.payload),
-                encoding: .protobuf,
-                receivedAt: chunk.receivedAt,
-                workers: workers.count
-            )
+            guard let request = readable(chunk) else { return }
             dispatch(request, known: [chunk.traceID], sequence: chunk.sequence)
             replayed += 1
             waitForRoom()
@@ -248,6 +248,22 @@ package final class Engine: Sendable {
         if replayed > 0 { logger.info("went on after a stop: \(replayed) requests processed again") }
         for score in recovery.scores { try recount(.score(score), at: score.timestamp) }
         for item in recovery.feedback { try recount(.feedback(item), at: item.timestamp) }
+        for worker in workers { worker.enqueue(.resumed) }
+    }
+
+    /// The spans of a chunk; nil, and a line in the log, where it cannot be read any more: it must not stop every start.
+    private func readable(_ chunk: StoredChunk) -> TraceRequest? {
+        do throws(OTLPError) {
+            return try TraceRequest.decode(
+                Payload(chunk.payload),
+                encoding: .protobuf,
+                receivedAt: chunk.receivedAt,
+                workers: workers.count
+            )
+        } catch {
+            logger.error("chunk \(chunk.sequence) of the journal cannot be read and is left out: \(error)")
+            return nil
+        }
     }
 
     private func recount(_ annotation: Annotation, at time: Timestamp) throws {

@@ -44,6 +44,8 @@ enum WorkItem: Sendable {
     case annotation(Annotation, isKnown: Bool, receivedAt: Timestamp)
     /// A trace that was open when the process stopped.
     case restore(TraceID)
+    /// Everything that an earlier run left is queued before this.
+    case resumed
     /// Nothing but to look at what is due and at new plugin versions.
     case wake
     /// Called when everything before it is done and its effects are handed over.
@@ -56,7 +58,7 @@ enum WorkItem: Sendable {
         switch self {
         case .spans(let slabs, _, _): slabs.reduce(0) { $0 + $1.retainedBytes }
         case .annotation: 512
-        case .restore, .wake, .barrier, .finish: 64
+        case .restore, .resumed, .wake, .barrier, .finish: 64
         }
     }
 }

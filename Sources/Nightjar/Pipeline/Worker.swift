@@ -38,9 +38,8 @@ final class Worker: Sendable {
                 ticket += 1
                 let effects = core.take(ticket: ticket)
                 let done = core.takeBarriers()
-                if effects.isEmpty {
-                    for barrier in done { barrier() }
-                } else {
+                // A barrier goes through the store even without effects: those of earlier batches may still wait there.
+                if !effects.isEmpty || !done.isEmpty {
                     let current = ticket
                     sink.commit(effects) {
                         committed.reach(current)
@@ -59,12 +58,15 @@ final class Worker: Sendable {
     /// How many bytes wait.
     var queuedBytes: Int { inbox.bytes }
 
-    /// Adds an item; after `stop` it is refused and false is returned.
+    /// Adds an item; after `close` it is refused and false is returned.
     @discardableResult
     func enqueue(_ item: WorkItem) -> Bool { inbox.append(item) }
 
-    /// Lets the thread finish what is queued and end; waits for it, but no longer than `limit` seconds.
-    func stop(limit: TimeInterval) -> Bool { inbox.close(limit: limit) }
+    /// Lets the thread finish what is queued and end; nothing more is taken.
+    func close() { inbox.close() }
+
+    /// Waits for the thread to end after `close`; false where it has not by then.
+    func wait(until end: Date) -> Bool { inbox.wait(until: end) }
 
     private static func delay(_ core: WorkerCore, _ clock: any PipelineClock) -> TimeInterval {
         guard let due = core.nextDeadline else { return tick }
@@ -129,11 +131,15 @@ private final class Inbox: @unchecked Sendable {
         }
     }
 
-    func close(limit: TimeInterval) -> Bool {
+    func close() {
         condition.withLock {
             isClosed = true
             condition.broadcast()
-            let end = Date(timeIntervalSinceNow: limit)
+        }
+    }
+
+    func wait(until end: Date) -> Bool {
+        condition.withLock {
             while !hasEnded, condition.wait(until: end) {}
             return hasEnded
         }

@@ -27,6 +27,8 @@ final class WorkerCore {
     private var actions: [TraceAssembler.Action] = []
     private var barriers: [@Sendable () -> Void] = []
     private var now = Timestamp(unixNano: 0)
+    /// Whether what an earlier run left is still on its way: until it is here nothing is due, however old it is.
+    private var isResuming: Bool
 
     init(
         assembler: TraceAssembler,
@@ -34,8 +36,10 @@ final class WorkerCore {
         catalogue: Catalogue,
         rules: any RuleRunner,
         idleTimeout: Duration,
-        source: (any TraceSource)?
+        source: (any TraceSource)?,
+        isResuming: Bool = false
     ) {
+        self.isResuming = isResuming
         self.assembler = assembler
         extractor = CatalogueExtractor(catalogue, aggregator: aggregator)
         collector = EffectsCollector(aggregator, extractor)
@@ -46,7 +50,7 @@ final class WorkerCore {
 
     /// When something is due next.
     var nextDeadline: Timestamp? {
-        [assembler.nextDeadline, nextWaitingDue].compactMap(\.self).min()
+        isResuming ? nil : [assembler.nextDeadline, nextWaitingDue].compactMap(\.self).min()
     }
 
     func handle(_ item: WorkItem, now: Timestamp) {
@@ -56,9 +60,13 @@ final class WorkerCore {
         case .spans(let slabs, let known, let sequence):
             for slab in slabs { take(slab, known) }
             if sequence > 0 { noteProgress(slabs, sequence) }
+            shed()
         case .annotation(let annotation, let isKnown, let receivedAt):
             take(annotation, isKnown: isKnown, receivedAt: receivedAt)
-        case .restore(let id): assembler.restore(id)
+        case .restore(let id):
+            assembler.restore(id)
+            shed()
+        case .resumed: isResuming = false
         case .wake: break
         case .barrier(let done): barriers.append(done)
         case .finish(let done):
@@ -71,6 +79,7 @@ final class WorkerCore {
     func advance(now: Timestamp) {
         self.now = now
         rules.refresh()
+        guard !isResuming else { return }
         assembler.advance(to: now, into: &actions)
         perform()
         if let due = nextWaitingDue, due <= now { expireWaiting() }
@@ -124,7 +133,18 @@ final class WorkerCore {
             case .ended(let trace): ended(trace)
             }
         }
+        // Payloads that were read back for a trace that had ended already.
+        for action in actions {
+            if case .settled(let trace, _, _, _) = action { assembler.releaseEnded(trace) }
+        }
         actions.removeAll(keepingCapacity: true)
+    }
+
+    /// Holds memory to its bound: after everything of an item is done, for until then its payloads are needed.
+    private func shed() {
+        assembler.shed(into: &actions)
+        perform()
+        assembler.releaseShed()
     }
 
     private func settled(_ trace: TraceState, _ place: Int, started: Bool, ended: Bool) {
@@ -148,7 +168,7 @@ final class WorkerCore {
             rules.traceEnded(trace.view(), now: now, into: collector)
         }
         collector.changed(trace)
-        assembler.release(trace)
+        assembler.releaseEnded(trace)
     }
 
     // MARK: - Annotations
