@@ -14,7 +14,7 @@ enum ExtractionBenchmark {
             times: options.runs + 1
         )
         guard differences.isEmpty else {
-            throw BenchFailure(description: "extraction:\n\(differences.joined(separator: "\n"))")
+            throw BenchFailure(description: "wrong counts:\n\(differences.joined(separator: "\n"))")
         }
         let counting = extraction.median - settling.median
         return [

@@ -3,8 +3,8 @@ import NightjarTesting
 
 /// The built server as a process of its own, with a database and plugins of its own.
 final class MeasuredServer: Sendable {
-    /// The folder of its plugins.
-    let plugins: TemporaryFolder
+    /// The folder of its plugins, beside its database as it is by default.
+    let plugins: String
     let host: String
     let port: Int
     private let process: RunningProcess
@@ -16,17 +16,27 @@ final class MeasuredServer: Sendable {
         plugins files: [String: String],
         environment: [String: String] = [:]
     ) async throws {
-        (plugins, data) = (try TemporaryFolder(), try TemporaryFolder())
-        for (name, text) in files { try plugins.write(text, to: name) }
+        data = try TemporaryFolder()
+        plugins = data.path("plugins")
+        try FileManager.default.createDirectory(atPath: plugins, withIntermediateDirectories: false)
+        for (name, text) in files { try data.write(text, to: "plugins/\(name)") }
         process = try RunningProcess(
             try RunningProcess.nightjar(),
             [
                 "serve", "--listen", "127.0.0.1:0", "--db", stores ? data.path("nightjar.db") : "none",
-                "--plugins", plugins.path, "--log-level", "error",
+                "--plugins", plugins, "--log-level", "error",
             ],
             environment: environment
         )
         (host, port) = try await process.listeningAddress()
+    }
+
+    /// Saves a plugin as editors do: written beside and put in its place.
+    func save(_ text: String, as name: String) throws {
+        let path = try data.write(text, to: "plugins/.\(name).new")
+        guard rename(path, "\(plugins)/\(name)") == 0 else {
+            throw BenchFailure(description: "\(name) could not be saved: \(String(cString: strerror(errno)))")
+        }
     }
 
     /// A connection to it.

@@ -23,15 +23,20 @@ struct NightjarBench {
             exit(2)
         }
         var report = BenchReport()
-        do {
-            for benchmark in all where options.names.isEmpty || options.names.contains(benchmark.name) {
+        var failures: [String] = []
+        for benchmark in all where options.names.isEmpty || options.names.contains(benchmark.name) {
+            do {
                 report.add(try await benchmark.run(options))
+            } catch {
+                failures.append("bench: \(benchmark.name) failed: \(error)")
+                print(failures.last ?? "")
             }
-        } catch {
-            print("bench: \(error)")
-            exit(1)
         }
         report.printTable()
+        guard failures.isEmpty else {
+            print("\n\(failures.joined(separator: "\n"))")
+            exit(1)
+        }
     }
 
     private static func options(_ arguments: ArraySlice<String>) -> BenchOptions? {

@@ -69,7 +69,7 @@ enum PathBenchmark {
         )
         await engine.shutdown()
         guard differences.isEmpty else {
-            throw BenchFailure(description: "path:\n\(differences.joined(separator: "\n"))")
+            throw BenchFailure(description: "wrong counts:\n\(differences.joined(separator: "\n"))")
         }
         return runs
     }
