@@ -156,7 +156,8 @@ package final class MetricAggregator {
                 sum: sum.value,
                 count: sum.count,
                 time: sum.time,
-                buckets: sum.buckets
+                buckets: sum.buckets,
+                type: sum.type
             )
         }
     }

@@ -37,9 +37,19 @@ package struct SeriesDelta: Sendable, Equatable {
     package var time: Timestamp
     /// How many values fell into each bucket, `+Inf` last; empty but for histograms.
     package var buckets: [UInt32]
+    /// How observations of the series add up.
+    package var type: MetricType
 
-    /// A delta.
-    package init(series: SeriesID, sum: Double, count: UInt64, time: Timestamp, buckets: [UInt32] = []) {
+    /// A delta; of a counter, unless said otherwise.
+    package init(
+        series: SeriesID,
+        sum: Double,
+        count: UInt64,
+        time: Timestamp,
+        buckets: [UInt32] = [],
+        type: MetricType = .counter
+    ) {
+        self.type = type
         self.series = series
         self.sum = sum
         self.count = count
@@ -62,10 +72,10 @@ package struct SeriesTotal: Sendable, Equatable {
     /// Nothing counted.
     package init() {}
 
-    /// Adds a delta, by the rule of the metric's type.
-    package mutating func add(_ delta: SeriesDelta, type: MetricType) {
+    /// Adds a delta, by the rule of its type.
+    package mutating func add(_ delta: SeriesDelta) {
         count += delta.count
-        if type == .gauge {
+        if delta.type == .gauge {
             if delta.time >= time { sum = delta.sum }
         } else {
             sum += delta.sum

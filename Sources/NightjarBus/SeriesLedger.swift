@@ -5,8 +5,16 @@ import Synchronization
 package final class SeriesLedger: Sendable {
     /// New totals that are not visible yet.
     package struct Staged: Sendable {
-        /// The changed series with their new totals.
-        package var series: [StoredSeries]
+        /// The new totals of the series that changed, by number.
+        package fileprivate(set) var totals: [Int32: SeriesTotal] = [:]
+        fileprivate let table: SeriesTable
+
+        /// A changed series with its metric and labels.
+        package func series(_ index: Int32) -> StoredSeries {
+            var series = table.series(SeriesID(index: index))
+            series.total = totals[index] ?? SeriesTotal()
+            return series
+        }
     }
 
     private let table: SeriesTable
@@ -26,21 +34,20 @@ package final class SeriesLedger: Sendable {
 
     /// The totals that would hold after `deltas`; nothing is visible until `publish`.
     package func stage(_ deltas: some Sequence<SeriesDelta>) -> Staged {
-        var changed: [Int32: StoredSeries] = [:]
-        for delta in deltas {
-            let index = delta.series.index
-            var series = changed[index] ?? current(delta.series)
-            series.total.add(delta, type: series.instrument.type)
-            changed[index] = series
+        var staged = Staged(table: table)
+        totals.withLock { totals in
+            for delta in deltas {
+                let index = delta.series.index
+                if let present = totals[index], staged.totals[index] == nil { staged.totals[index] = present }
+                staged.totals[index, default: SeriesTotal()].add(delta)
+            }
         }
-        return Staged(series: changed.values.sorted { $0.id.index < $1.id.index })
+        return staged
     }
 
     /// Makes staged totals visible.
     package func publish(_ staged: Staged) {
-        totals.withLock { totals in
-            for series in staged.series { totals[series.id.index] = series.total }
-        }
+        totals.withLock { totals in totals.merge(staged.totals) { $1 } }
     }
 
     /// Every series that has counted anything, in the order of its number.
@@ -51,11 +58,5 @@ package final class SeriesLedger: Sendable {
             series.total = totals[index] ?? SeriesTotal()
             return series
         }
-    }
-
-    private func current(_ id: SeriesID) -> StoredSeries {
-        var series = table.series(id)
-        series.total = totals.withLock { $0[id.index] } ?? SeriesTotal()
-        return series
     }
 }

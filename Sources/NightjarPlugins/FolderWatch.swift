@@ -26,7 +26,7 @@ final class FolderWatch: Sendable {
     init(path: String) { self.path = path }
 
     /// Starts calling `body`, on a thread with a large stack; one call at a time.
-    func start(_ body: @escaping @Sendable () -> Void) {
+    func start(_ body: @escaping @Sendable () -> Bool) {
         state.withLock { state in
             guard state.thread == nil, !state.isStopped else { return }
             var ends: [Int32] = [-1, -1]
@@ -70,12 +70,12 @@ final class FolderWatch: Sendable {
             self.wake = wake
         }
 
-        func run(_ call: () -> Void) {
+        func run(_ call: () -> Bool) {
             var copy = self
             copy.loop(call)
         }
 
-        private mutating func loop(_ call: () -> Void) {
+        private mutating func loop(_ call: () -> Bool) {
             defer { if events >= 0 { close(events) } }
             while true {
                 watchAgain()
@@ -88,8 +88,8 @@ final class FolderWatch: Sendable {
                 if lastCall != 0, gap > 0, case .stopped = pause(milliseconds: Int32(gap / 1_000_000)) {
                     return
                 }
-                call()
-                lastCall = monotonicNow()
+                // Only what loads something counts: a poll must not hold up the save that comes after it.
+                if call() { lastCall = monotonicNow() }
             }
         }
 

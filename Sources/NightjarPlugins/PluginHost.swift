@@ -81,8 +81,8 @@ package final class PluginHost: Sendable {
     /// Follows the folder's changes on threads of its own until ``stop()``.
     package func startWatching() {
         watch.start { [weak self] in
-            guard let self else { return }
-            reload(folder.scan())
+            guard let self else { return false }
+            return reload(folder.scan())
         }
     }
 
@@ -144,8 +144,9 @@ package final class PluginHost: Sendable {
 
     // MARK: Loading
 
-    /// Brings what is loaded in line with the folder. Runs on one thread at a time: the loader's.
-    private func reload(_ entries: [String: PluginFolder.Entry]) {
+    /// Brings what is loaded in line with the folder; whether anything changed. Runs on one thread at a time: the loader's.
+    @discardableResult
+    private func reload(_ entries: [String: PluginFolder.Entry]) -> Bool {
         var changed = false
         // Told after the set is out: who reads the line finds the version there.
         var news: [(name: String, text: String)] = []
@@ -175,6 +176,7 @@ package final class PluginHost: Sendable {
         }
         if changed { publish() }
         for line in news { environment.log.write(.info, line.name, line.text) }
+        return changed
     }
 
     /// Whether a running plugin's file is empty, and has been for no longer than a save takes.

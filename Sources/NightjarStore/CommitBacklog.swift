@@ -91,15 +91,16 @@ struct CommitBacklog {
 
     /// What to do at this time.
     mutating func next(at now: ContinuousClock.Instant) -> Action {
-        let mayTakeBatches = !batches.isEmpty && (failures == 0 || isDue(now))
-        let mustTakeBatches =
-            mayTakeBatches && (isDue(now) || isClosing || isFlushing || batchRows >= settings.groupRows)
+        // Effects wait out their window even beside inputs: what many small batches change of a series or a trace is then
+        // written once.
+        let isWanted = isDue(now) || isClosing || isFlushing || batchRows >= settings.groupRows
+        let mustTakeBatches = !batches.isEmpty && isWanted && (failures == 0 || isDue(now))
         guard !submissions.isEmpty || mustTakeBatches else {
             if isClosing && batches.isEmpty { return .stop }
             guard !batches.isEmpty, let windowEnd else { return .wait(.seconds(3600)) }
             return .wait(windowEnd - now)
         }
-        return .commit(take(batchesToo: mayTakeBatches))
+        return .commit(take(batchesToo: mustTakeBatches))
     }
 
     /// Takes note of a commit; `now` starts the window of the batches that stayed behind.

@@ -94,11 +94,20 @@ final class GroupCommit {
         guard !effects.isEmpty else { return nil }
         let time = now()
         var deltas: [SeriesDelta] = []
+        var progress: [Int: Int64] = [:]
+        // The last record of a trace and the furthest position of a partition are all that counts.
+        var traces: [TraceRecord] = []
+        var places: [TraceID: Int] = [:]
         for effects in effects {
             for trace in effects.traces {
-                upsertTrace.bind(trace)
-                try upsertTrace.run()
+                if let place = places[trace.id] {
+                    traces[place] = trace
+                } else {
+                    places[trace.id] = traces.count
+                    traces.append(trace)
+                }
             }
+            progress.merge(effects.progress) { max($0, $1) }
             for score in effects.scores { _ = try write(score, at: time) }
             for feedback in effects.feedback { _ = try write(feedback, at: time) }
             for log in effects.logs {
@@ -119,8 +128,12 @@ final class GroupCommit {
                 }
             }
             deltas += effects.deltas
-            try journal.advance(effects.progress)
         }
+        for trace in traces {
+            upsertTrace.bind(trace)
+            try upsertTrace.run()
+        }
+        try journal.advance(progress)
         guard !deltas.isEmpty else { return nil }
         let staged = ledger.stage(deltas)
         try series.write(staged)

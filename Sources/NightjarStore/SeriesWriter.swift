@@ -34,12 +34,13 @@ final class SeriesWriter {
 
     /// Writes the totals of series whole.
     func write(_ staged: SeriesLedger.Staged) throws {
-        for series in staged.series {
-            try write(series.instrument)
-            bindTotal(series, to: update)
+        for (index, total) in staged.totals {
+            bind(total, of: index, to: update)
             try update.run()
             guard update.changes == 0 else { continue }
-            bindTotal(series, to: insert)
+            let series = staged.series(index)
+            try write(series.instrument)
+            bind(total, of: index, to: insert)
             insert.bind(6, series.instrument.name)
             var labels = Value.Object()
             for label in series.labels { labels[label.name] = .string(label.value) }
@@ -57,17 +58,17 @@ final class SeriesWriter {
     /// Forgets what was written.
     func rolledBack() { changed = [:] }
 
-    private func bindTotal(_ series: StoredSeries, to statement: PreparedStatement) {
-        statement.bind(1, series.total.sum)
+    private func bind(_ total: SeriesTotal, of index: Int32, to statement: PreparedStatement) {
+        statement.bind(1, total.sum)
         // Counts beyond 2^63 do not happen; the bits are kept all the same.
-        statement.bind(2, Int64(bitPattern: series.total.count))
-        statement.bind(3, series.total.time)
-        if series.total.buckets.isEmpty {
+        statement.bind(2, Int64(bitPattern: total.count))
+        statement.bind(3, total.time)
+        if total.buckets.isEmpty {
             statement.bindNull(4)
         } else {
-            statement.bind(4, packed(series.total.buckets))
+            statement.bind(4, packed(total.buckets))
         }
-        statement.bind(5, Int64(series.id.index))
+        statement.bind(5, Int64(index))
     }
 
     private func write(_ instrument: InstrumentDescriptor) throws {

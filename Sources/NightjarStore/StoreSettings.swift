@@ -16,8 +16,8 @@ package struct StoreSettings: Sendable {
     package var queuedEffects = 1024
     /// How long `commit` waits for room before it counts the delay and queues its batch beyond the bound.
     package var effectsPatience = Duration.seconds(10)
-    /// How long effects without an input beside them wait for companions.
-    package var groupWindow = Duration.milliseconds(5)
+    /// How long effects wait for companions: what many small batches change of a series or a trace is then written once.
+    package var groupWindow = Duration.milliseconds(25)
     /// At most so many rows share a transaction, as far as one submission or batch alone is not larger.
     package var groupRows = 10_000
     /// At most so many bytes of submissions share a transaction, so that its pages stay in the connection's cache.

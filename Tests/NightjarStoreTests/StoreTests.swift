@@ -68,6 +68,7 @@ struct StoreTests {
         #expect(fixture.store.status.queuedEffects == 0)
         #expect(fixture.store.status.commits == 1)
         try fixture.commit { $0.traces = [record(4)] }
+        #expect(fixture.store.status.queuedEffects == 0)
         #expect(fixture.store.status.commits == 2)
     }
 
