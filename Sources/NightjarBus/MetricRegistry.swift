@@ -22,23 +22,28 @@ package final class MetricRegistry: Sendable {
     /// The id of a metric, declared on the spot if its name is new. Help, unit and buckets of the first that gave any stay.
     /// - Throws: ``MetricError`` when the name is invalid, in use with another type, or one too many.
     package func instrument(_ descriptor: InstrumentDescriptor) throws(MetricError) -> InstrumentID {
-        if let error = conflict(descriptor) { throw error }
-        return state.withLock { state in
+        let result: Result<InstrumentID, MetricError> = state.withLock { state in
+            if let error = Self.conflict(descriptor, in: state) { return .failure(error) }
             if let index = state.byName[descriptor.name] {
                 let place = Int(index)
                 if state.instruments[place].help.isEmpty { state.instruments[place].help = descriptor.help }
                 if state.instruments[place].unit.isEmpty { state.instruments[place].unit = descriptor.unit }
-                return InstrumentID(index: index)
+                return .success(InstrumentID(index: index))
             }
             let index = Int32(state.instruments.count)
             state.instruments.append(descriptor)
             state.byName[descriptor.name] = index
-            return InstrumentID(index: index)
+            return .success(InstrumentID(index: index))
         }
+        return try result.get()
     }
 
     /// Why a metric cannot be declared, nil where it can: what a plugin's loader asks before its version goes live.
     package func conflict(_ descriptor: InstrumentDescriptor) -> MetricError? {
+        state.withLock { Self.conflict(descriptor, in: $0) }
+    }
+
+    private static func conflict(_ descriptor: InstrumentDescriptor, in state: State) -> MetricError? {
         guard isMetricName(descriptor.name) else {
             return MetricError(
                 code: .invalidName,
@@ -46,24 +51,22 @@ package final class MetricRegistry: Sendable {
                 detail: "not a metric name; use letters, digits, _ and :, not starting with a digit"
             )
         }
-        return state.withLock { state in
-            guard let index = state.byName[descriptor.name] else {
-                guard state.instruments.count >= Self.nameLimit else { return nil }
-                return MetricError(
-                    code: .tooManyNames,
-                    metric: descriptor.name,
-                    detail: "there are \(Self.nameLimit) metric names already; put what varies into labels"
-                )
-            }
-            let present = state.instruments[Int(index)]
-            guard present.type != descriptor.type else { return nil }
+        guard let index = state.byName[descriptor.name] else {
+            guard state.instruments.count >= nameLimit else { return nil }
             return MetricError(
-                code: .typeConflict,
+                code: .tooManyNames,
                 metric: descriptor.name,
-                detail:
-                    "is a \(present.type.rawValue) already, not a \(descriptor.type.rawValue); use another name"
+                detail: "there are \(nameLimit) metric names already; put what varies into labels"
             )
         }
+        let present = state.instruments[Int(index)]
+        guard present.type != descriptor.type else { return nil }
+        return MetricError(
+            code: .typeConflict,
+            metric: descriptor.name,
+            detail:
+                "is a \(present.type.rawValue) already, not a \(descriptor.type.rawValue); use another name"
+        )
     }
 
     /// What an id stands for.

@@ -39,14 +39,17 @@ package final class PluginSession {
     private final class RuleSlot {
         let member: Member
         let rule: Rule
+        /// The rule's place among those of its plugin.
+        let index: Int
         let record: RuleRecord?
         let sampleLimit: UInt64
         let sampleSalt: UInt64
         var circuit = Circuit()
 
-        init(_ member: Member, _ rule: Rule, _ record: RuleRecord?) {
+        init(_ member: Member, _ rule: Rule, _ index: Int, _ record: RuleRecord?) {
             self.member = member
             self.rule = rule
+            self.index = index
             self.record = record
             sampleLimit = NightjarPlugins.sampleLimit(rule.options.sample)
             sampleSalt = salt(rule.scorer ?? "")
@@ -143,12 +146,16 @@ package final class PluginSession {
     }
 
     private func rebuildRules() {
+        // A rule that is left out stays so when another plugin is loaded: its slot goes on.
+        let present = spanRules.slots + traceRules.slots
         var spans: [RuleSlot] = []
         var traces: [RuleSlot] = []
         for member in members where member.instance.state != nil {
             for (index, rule) in member.instance.declarations.rules.enumerated() {
                 let records = member.plugin.rules
-                let slot = RuleSlot(member, rule, records.indices.contains(index) ? records[index] : nil)
+                let slot =
+                    present.first { $0.member === member && $0.index == index }
+                    ?? RuleSlot(member, rule, index, records.indices.contains(index) ? records[index] : nil)
                 switch rule.event {
                 case .spanEnded: spans.append(slot)
                 case .traceEnded: traces.append(slot)
