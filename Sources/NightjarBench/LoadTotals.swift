@@ -1,4 +1,5 @@
 import NightjarBus
+import NightjarSignals
 
 /// Sums of metrics over all their series, by `name` and by `name{status="…"}` and `name{model="…"}`.
 struct LoadTotals: Sendable {

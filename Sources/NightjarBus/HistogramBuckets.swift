@@ -1,3 +1,5 @@
+import NightjarSignals
+
 /// Which buckets a histogram gets when none are declared (signals contract, section 6). All bounds are upper bounds,
 /// `+Inf` is implied.
 package enum HistogramBuckets {

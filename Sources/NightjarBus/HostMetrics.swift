@@ -1,3 +1,5 @@
+import NightjarSignals
+
 /// The metrics that the host keeps about itself; their names are all in this file.
 package struct HostMetrics: Sendable {
     /// Labels dropped by cardinality protection, by metric, label and reason.

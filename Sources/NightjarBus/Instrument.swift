@@ -1,12 +1,4 @@
-/// How observations of a metric add up.
-public enum MetricType: String, Sendable {
-    /// A sum that only grows.
-    case counter
-    /// The last value by event time.
-    case gauge
-    /// A distribution over buckets.
-    case histogram
-}
+package import NightjarSignals
 
 /// What a metric is: its name and everything that is declared with it.
 package struct InstrumentDescriptor: Sendable, Equatable {

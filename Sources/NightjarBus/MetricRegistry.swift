@@ -1,3 +1,4 @@
+import NightjarSignals
 import Synchronization
 
 /// The metrics of the process by name, and the label policies over them. Safe to use from any thread; workers look an

@@ -1,4 +1,5 @@
 package import NightjarBus
+import NightjarSignals
 
 /// Writes series in the Prometheus text format 0.0.4: families sorted by name, series in the order of their number.
 package struct PrometheusText {

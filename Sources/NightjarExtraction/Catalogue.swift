@@ -1,4 +1,5 @@
 package import NightjarBus
+import NightjarSignals
 
 /// The built-in metrics: exactly the names, types and labels of the signals contract, section 7, in its order.
 package struct Catalogue: Sendable {

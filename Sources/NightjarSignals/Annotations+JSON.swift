@@ -14,6 +14,7 @@ extension Score {
         object["experiment"] = experiment.map(Value.string)
         object["annotatorKind"] = annotatorKind.map(Value.string)
         object["metadata"] = metadata.ifAny
+        object["correlation"] = correlation.jsonIfAny
         return .object(object)
     }
 
@@ -24,8 +25,10 @@ extension Score {
         let timestamp = reader.requiredInstant("timestamp")
         let input = ScoreInput(from: &reader)
         if input.id == nil { reader.refuse("id", "is required") }
+        let correlation = reader.correlation()
         try reader.finish()
         self = input.score(id: input.id ?? "", timestamp: timestamp, targetMetadata: [:])
+        self.correlation = correlation
     }
 }
 
@@ -42,6 +45,7 @@ extension Feedback {
         object["comment"] = comment.map(Value.string)
         object["experiment"] = experiment.map(Value.string)
         object["metadata"] = metadata.ifAny
+        object["correlation"] = correlation.jsonIfAny
         return .object(object)
     }
 
@@ -52,7 +56,9 @@ extension Feedback {
         let timestamp = reader.requiredInstant("timestamp")
         let input = FeedbackInput(from: &reader)
         if input.id == nil { reader.refuse("id", "is required") }
+        let correlation = reader.correlation()
         try reader.finish()
         self = input.feedback(id: input.id ?? "", timestamp: timestamp, targetMetadata: [:])
+        self.correlation = correlation
     }
 }

@@ -28,6 +28,8 @@ public struct Score: Sendable, Equatable {
     public var annotatorKind: String?
     /// The target's metadata with the input's on top.
     public var metadata: Value.Object
+    /// What its target belongs to, as far as that is known.
+    public var correlation = Correlation()
 
     /// A score; everything optional is absent.
     public init(id: String, timestamp: Timestamp, scorerName: String, metadata: Value.Object = [:]) {
@@ -62,6 +64,8 @@ public struct Feedback: Sendable, Equatable {
     public var experiment: String?
     /// The target's metadata with the input's on top.
     public var metadata: Value.Object
+    /// What its target belongs to, as far as that is known.
+    public var correlation = Correlation()
 
     /// Feedback; everything optional is absent.
     public init(
@@ -129,8 +133,12 @@ public struct Log: Sendable, Equatable {
     public var traceID: TraceID?
     /// The span it belongs to.
     public var spanID: SpanID?
+    /// Tags of the line.
+    public var tags: [String] = []
     /// Run context and the writer's own keys.
     public var metadata: Value.Object
+    /// What it belongs to.
+    public var correlation = Correlation()
 
     /// A log line without a trace.
     public init(

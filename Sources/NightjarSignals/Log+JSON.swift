@@ -8,7 +8,9 @@ extension Log {
         object["data"] = data.ifAny
         object["traceId"] = traceID.map { .string($0.description) }
         object["spanId"] = spanID.map { .string($0.description) }
+        object["tags"] = tags.isEmpty ? nil : .array(tags.map(Value.string))
         object["metadata"] = metadata.ifAny
+        object["correlation"] = correlation.jsonIfAny
         return .object(object)
     }
 
@@ -28,6 +30,8 @@ extension Log {
         )
         traceID = reader.traceID("traceId")
         spanID = reader.spanID("spanId")
+        tags = reader.texts("tags")
+        correlation = reader.correlation()
         try reader.finish()
     }
 }

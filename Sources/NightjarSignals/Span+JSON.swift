@@ -133,7 +133,7 @@ extension ObjectReader {
         return id
     }
 
-    fileprivate mutating func texts(_ name: String) -> [String] {
+    mutating func texts(_ name: String) -> [String] {
         list(name) { value, path throws(InputErrors) in
             guard let text = value.string else {
                 throw InputErrors([InputError(path: path, message: "must be text")])
@@ -184,6 +184,9 @@ extension Span.ErrorInfo {
     public var json: Value {
         var object: Value.Object = ["message": .string(message)]
         object["id"] = id.map(Value.string)
+        object["domain"] = domain.map(Value.string)
+        object["category"] = category.map(Value.string)
+        object["details"] = details.ifAny
         object["stack"] = stack.map(Value.string)
         return .object(object)
     }
@@ -196,6 +199,9 @@ extension Span.ErrorInfo {
             id: object["id"]?.string,
             stack: object["stack"]?.string
         )
+        domain = object["domain"]?.string
+        category = object["category"]?.string
+        details = object["details"]?.object ?? [:]
     }
 }
 

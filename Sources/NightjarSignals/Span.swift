@@ -40,6 +40,12 @@ public struct Span: Sendable, Equatable {
         public var message: String
         /// The error's id or type.
         public var id: String?
+        /// Where it arose: `agent`, `tool`, `provider`, …
+        public var domain: String?
+        /// Whose fault it is: `user`, `system`, `third_party`, …
+        public var category: String?
+        /// What else is known of it.
+        public var details: Value.Object = [:]
         /// The stack trace.
         public var stack: String?
 
