@@ -25,15 +25,21 @@ public struct Annotator: Sendable {
 
     /// Sends scores on one target, all or none.
     /// - Throws: `InputError` with the index of the first that is not fit; whatever the sink throws.
-    func add(_ inputs: [ScoreInput], traceID: TraceID, spanID: SpanID?, metadata: Value.Object) async throws
-        -> [Score]
-    {
+    func add(
+        _ inputs: [ScoreInput],
+        traceID: TraceID,
+        spanID: SpanID?,
+        metadata: Value.Object,
+        correlation: Correlation
+    ) async throws -> [Score] {
         if let fault = ScoreInput.firstFault(of: inputs) { throw fault }
         let time = now()
         let scores = inputs.map { input in
             var input = input
             (input.traceID, input.spanID, input.sessionID) = (traceID, spanID, nil)
-            return input.score(id: input.id ?? newID(), timestamp: time, targetMetadata: metadata)
+            var score = input.score(id: input.id ?? newID(), timestamp: time, targetMetadata: metadata)
+            score.correlation = correlation
+            return score
         }
         try await sink.annotate(scores: scores, feedback: [])
         return scores
@@ -45,14 +51,18 @@ public struct Annotator: Sendable {
         _ inputs: [FeedbackInput],
         traceID: TraceID,
         spanID: SpanID?,
-        metadata: Value.Object
+        metadata: Value.Object,
+        correlation: Correlation
     ) async throws -> [Feedback] {
         if let fault = FeedbackInput.firstFault(of: inputs) { throw fault }
         let time = now()
         let feedback = inputs.map { input in
             var input = input
             (input.traceID, input.spanID, input.sessionID) = (traceID, spanID, nil)
-            return input.feedback(id: input.id ?? newID(), timestamp: time, targetMetadata: metadata)
+            let id = input.id ?? newID()
+            var feedback = input.feedback(id: id, timestamp: time, targetMetadata: metadata)
+            feedback.correlation = correlation
+            return feedback
         }
         try await sink.annotate(scores: [], feedback: feedback)
         return feedback

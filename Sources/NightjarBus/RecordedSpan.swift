@@ -37,8 +37,13 @@ public struct RecordedSpan: Sendable, Hashable, Identifiable {
     @discardableResult
     public func addScores(_ scores: [ScoreInput]) async throws -> [Score] {
         let span = span
-        return try await contents.annotated()
-            .add(scores, traceID: span.traceID, spanID: span.id, metadata: span.metadata)
+        return try await contents.annotated().add(
+            scores,
+            traceID: span.traceID,
+            spanID: span.id,
+            metadata: span.metadata,
+            correlation: contents.correlation(of: index)
+        )
     }
 
     /// Adds feedback on the span: the metadata is the span's with the input's on top. Returns it as it was sent.
@@ -53,8 +58,13 @@ public struct RecordedSpan: Sendable, Hashable, Identifiable {
     @discardableResult
     public func addFeedback(_ feedback: [FeedbackInput]) async throws -> [Feedback] {
         let span = span
-        return try await contents.annotated()
-            .add(feedback, traceID: span.traceID, spanID: span.id, metadata: span.metadata)
+        return try await contents.annotated().add(
+            feedback,
+            traceID: span.traceID,
+            spanID: span.id,
+            metadata: span.metadata,
+            correlation: contents.correlation(of: index)
+        )
     }
 
     /// Whether both are the same span of the same trace object.

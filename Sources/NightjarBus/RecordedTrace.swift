@@ -73,7 +73,8 @@ public struct RecordedTrace: Sendable, Equatable {
             scores,
             traceID: traceID,
             spanID: nil,
-            metadata: rootSpan.span.metadata
+            metadata: rootSpan.span.metadata,
+            correlation: contents.correlation(of: contents.root)
         )
     }
 
@@ -92,7 +93,8 @@ public struct RecordedTrace: Sendable, Equatable {
             feedback,
             traceID: traceID,
             spanID: nil,
-            metadata: rootSpan.span.metadata
+            metadata: rootSpan.span.metadata,
+            correlation: contents.correlation(of: contents.root)
         )
     }
 
@@ -147,6 +149,17 @@ final class RecordedContents: Sendable {
         root = shape.root
         isPartial = shape.isPartial
         self.annotator = annotator
+    }
+
+    /// What a signal of a span belongs to.
+    func correlation(of index: Int) -> Correlation {
+        var chain = [spans[index]]
+        var at = Int(parents[index])
+        while at >= 0 {
+            chain.append(spans[at])
+            at = Int(parents[at])
+        }
+        return Correlation(chain: chain, metadata: spans[index].metadata)
     }
 
     /// - Throws: `InputError` where there is nobody to take annotations.

@@ -6,9 +6,10 @@ import Testing
 
 /// The cases of `Cases/recorded.json`.
 ///
-/// Left out of what a case expects: `correlation` (a score or feedback carries its target, and the store reads the columns it
-/// filters by off the target's span), and `source`, `score_source`, `score_trace_id`, `target_entity_type` of scores (not
-/// fields of the contract, signals section 9; a caller puts such facts into the metadata).
+/// The cases keep user, source and experiment in columns of a span; ours stand in its metadata (signals contract, section 3),
+/// so what is expected of an annotation's metadata has them too. Left out of what a case expects: `source`, `score_source`,
+/// `score_trace_id`, `target_entity_type` of scores (not fields of the contract, section 9; a caller puts such facts into the
+/// metadata).
 @Suite struct RecordedCaseTests {
     static let cases: [Value] = {
         guard
@@ -39,7 +40,8 @@ import Testing
         let expected = test["expect"]?["events"]?.array ?? []
         #expect(sink.annotations.count == (test["expect"]?["events"] == nil ? 0 : expected.count))
         for (event, annotation) in zip(expected, sink.annotations) {
-            check(annotation, against: event, of: test["name"]?.string ?? "")
+            let columns = Self.columns(of: test["input"]?["spans"]?.array?.first ?? .null)
+            check(annotation, against: event, adding: columns, of: test["name"]?.string ?? "")
         }
         if test["expect"]?["distinct_ids"] == true {
             #expect(Set(sink.annotations.compactMap { $0.json["id"]?.string }).count == expected.count)
@@ -61,7 +63,7 @@ import Testing
         "scorer_version": "scorerVersion",
     ]
     private static let excluded: Set<String> = [
-        "kind", "trace_id", "correlation", "source", "score_source", "score_trace_id", "target_entity_type",
+        "kind", "trace_id", "source", "score_source", "score_trace_id", "target_entity_type",
     ]
 
     private func span(_ json: Value) -> Span {
@@ -73,8 +75,23 @@ import Testing
         )
         span.parentSpanID = json["parent_span_id"]?.string.flatMap { Self.ids[$0] }
         span.endTime = json["end_ms"]?.number.flatMap { Timestamp(unixMilliseconds: $0) }
-        span.metadata = json["metadata"]?.object ?? [:]
+        span.metadata = (json["metadata"]?.object ?? [:]).merging(Self.columns(of: json))
+        span.entityType = json["entity_type"]?.string
+        span.entityID = json["entity_id"]?.string
+        span.entityName = json["entity_name"]?.string
+        span.environment = json["environment"]?.string
+        span.service = json["service_name"]?.string
+        span.tags = json["tags"]?.array?.compactMap(\.string) ?? []
         return span
+    }
+
+    /// What a case keeps beside the metadata, under the metadata's names.
+    private static func columns(of json: Value) -> Value.Object {
+        var columns = Value.Object()
+        for (name, key) in [("user_id", "userId"), ("source", "source"), ("experiment_id", "experimentId")] {
+            columns[key] = json[name]
+        }
+        return columns
     }
 
     private func perform(_ call: Value, on trace: RecordedTrace) async throws {
@@ -102,7 +119,12 @@ import Testing
         }
     }
 
-    private func check(_ annotation: (kind: String, json: Value), against event: Value, of name: String) {
+    private func check(
+        _ annotation: (kind: String, json: Value),
+        against event: Value,
+        adding columns: Value.Object,
+        of name: String
+    ) {
         #expect(annotation.kind == event["kind"]?.string, "\(name)")
         #expect(annotation.json["traceId"]?.string == Self.traceID.description)
         for (key, value) in event.object?.entries ?? [] where !Self.excluded.contains(key) {
@@ -111,6 +133,13 @@ import Testing
                 #expect(
                     annotation.json["spanId"]?.string == value.string.flatMap { Self.ids[$0]?.description }
                 )
+            case "metadata":
+                #expect(annotation.json[key]?.object == value.object?.merging(columns), "\(name)")
+            case "correlation":
+                for (fact, expected) in value.object?.entries ?? [] {
+                    let fact = fact == "experimentId" ? "experiment" : fact
+                    #expect(annotation.json[key]?[fact] == expected, "\(name): \(fact)")
+                }
             case "scorer_name": #expect(annotation.json["scorerName"] == value, "\(name)")
             case "score": #expect(annotation.json["score"]?.number == value.number, "\(name)")
             default: #expect(annotation.json[Self.names[key] ?? key] == value, "\(name): \(key)")

@@ -1,0 +1,223 @@
+public import NightjarSignals
+import Synchronization
+
+/// A span that runs in this process: started, changed, ended, and each of the three told to the bus.
+///
+/// Safe to use from any thread and task. A span that is never ended stays `running` in the store until its trace ends by age.
+public final class LiveSpan: Sendable {
+    /// The span that the code at hand runs in; set by ``Observability/withSpan`` and ``withCurrent(_:)``.
+    @TaskLocal public static var current: LiveSpan?
+
+    /// A span that leads nowhere: everything done with it, and in it, has no effect.
+    public static let noOp = LiveSpan(
+        Span(
+            id: SpanID(value: 0),
+            traceID: TraceID(high: 0, low: 0),
+            name: "",
+            startTime: .init(unixNano: 0)
+        ),
+        parent: nil,
+        isSampled: false,
+        context: .noOp
+    )
+
+    /// Its trace.
+    public let traceID: TraceID
+    /// Its id.
+    public let id: SpanID
+    /// What it is about.
+    public let type: SpanType
+    /// The span of this process that it is part of.
+    public let parent: LiveSpan?
+    /// Whether its trace is stored and exported. One that is not still counts in metrics, and keeps nothing else.
+    public let isSampled: Bool
+
+    let context: LiveContext
+    private let state: Mutex<Span>
+
+    init(_ span: Span, parent: LiveSpan?, isSampled: Bool, context: LiveContext) {
+        (traceID, id, type) = (span.traceID, span.id, span.type)
+        self.parent = parent
+        self.isSampled = isSampled
+        self.context = context
+        state = Mutex(span)
+    }
+
+    /// Starts a span within this one.
+    public func startSpan(
+        _ name: String,
+        type: SpanType = .generic,
+        with options: SpanOptions = SpanOptions()
+    ) -> LiveSpan {
+        context.startSpan(name, type: type, with: options, parent: .span(self))
+    }
+
+    /// Records a point in time within this span as a span of its own, with an output and no duration.
+    @discardableResult
+    public func recordEvent(
+        _ name: String,
+        type: SpanType = .generic,
+        output: Value? = nil,
+        with options: SpanOptions = SpanOptions()
+    ) -> LiveSpan {
+        context.startSpan(name, type: type, with: options, parent: .span(self), asEvent: true, output: output)
+    }
+
+    /// Changes the span while it runs: attributes and metadata on top of what there is, anything else in place of it.
+    /// A span that has ended may still be changed; that is stored and counted as a late change.
+    public func update(
+        name: String? = nil,
+        attributes: Value.Object = [:],
+        metadata: Value.Object = [:],
+        input: Value? = nil,
+        output: Value? = nil,
+        tags: [String]? = nil
+    ) {
+        change(SignalEvent.spanUpdated) { span in
+            if let name { span.name = name }
+            span.merge(attributes, metadata)
+            if let input { span.input = input }
+            if let output { span.output = output }
+            if let tags, span.parentSpanID == nil { span.tags = tags }
+            return true
+        }
+    }
+
+    /// Adds a point in time to the span; it is told with the span's next change or its end.
+    public func addEvent(_ name: String, attributes: Value.Object = [:], at time: Timestamp? = nil) {
+        let time = time ?? context.clock()
+        state.withLock {
+            $0.events.append(Span.Event(name: name, timestamp: time, attributes: attributes))
+        }
+    }
+
+    /// Adds a reference to another span; it is told with the span's next change or its end.
+    public func addLink(to other: TraceContext, attributes: Value.Object = [:]) {
+        state.withLock {
+            $0.links.append(
+                Span.Link(traceID: other.traceID, spanID: other.spanID, attributes: attributes)
+            )
+        }
+    }
+
+    /// Ends the span. Ending it again does nothing.
+    public func end(
+        output: Value? = nil,
+        attributes: Value.Object = [:],
+        metadata: Value.Object = [:],
+        at time: Timestamp? = nil
+    ) {
+        let time = time ?? context.clock()
+        change(SignalEvent.spanEnded) { span in
+            guard span.endTime == nil, !span.isEvent else { return false }
+            span.endTime = time
+            if span.status == .running { span.status = .ok }
+            span.merge(attributes, metadata)
+            if let output { span.output = output }
+            return true
+        }
+    }
+
+    /// Notes that the span failed, and ends it unless told otherwise: its status is `error` from now on.
+    public func error(_ error: any Error, ending: Bool = true) {
+        self.error(Span.ErrorInfo(error), ending: ending)
+    }
+
+    /// Notes why the span failed, and ends it unless told otherwise.
+    public func error(_ info: Span.ErrorInfo, ending: Bool = true) {
+        let wasRunning = state.withLock { span in
+            span.errorInfo = info
+            span.status = .error
+            return span.endTime == nil && !span.isEvent
+        }
+        if ending, wasRunning { end() } else { change(SignalEvent.spanUpdated) { _ in true } }
+    }
+
+    /// Runs `body` with this span as the current one.
+    public func withCurrent<Result>(_ body: () throws -> Result) rethrows -> Result {
+        try Self.$current.withValue(self, operation: body)
+    }
+
+    /// Runs `body` with this span as the current one.
+    public func withCurrent<Result>(
+        isolation: isolated (any Actor)? = #isolation,
+        _ body: () async throws -> Result
+    ) async rethrows -> Result {
+        try await Self.$current.withValue(self, operation: body)
+    }
+
+    /// The span as it is now, with its parents' metadata: what exporters get.
+    public var span: Span { snapshot(of: state.withLock { $0 }) }
+
+    /// The ids of the span, to be sent to another process that goes on with the trace.
+    public var traceContext: TraceContext { TraceContext(traceID: traceID, spanID: id) }
+
+    /// The trace's topmost span in this process.
+    public var root: LiveSpan {
+        var root = self
+        while let parent = root.parent { root = parent }
+        return root
+    }
+
+    // MARK: - Telling
+
+    /// Changes the span and tells the bus, where `body` says that there is something to tell.
+    private func change(_ event: (Span) -> SignalEvent, _ body: (inout Span) -> Bool) {
+        guard let sink = context.sink else { return }
+        // Read before this span is locked, so that no two spans are ever locked together.
+        let inherited = parent?.metadata
+        state.withLock { span in
+            guard body(&span) else { return }
+            // Under the lock: the bus gets changes in the order in which they were made.
+            sink.emit(event(snapshot(of: span, inherited: inherited)))
+        }
+    }
+
+    func start() { context.sink?.emit(.spanStarted(span)) }
+
+    func recordAsEvent() { context.sink?.emit(.spanEnded(span)) }
+
+    private func snapshot(of own: Span) -> Span { snapshot(of: own, inherited: parent?.metadata) }
+
+    private func snapshot(of own: Span, inherited: Value.Object?) -> Span {
+        var span = own
+        if let inherited { span.metadata = inherited.merging(own.metadata) }
+        span.environment = span.metadata["environment"]?.string ?? context.environment
+        span.service = span.metadata["serviceName"]?.string ?? context.serviceName
+        return isSampled ? span : span.countedPart
+    }
+
+    /// The span's metadata with that of its parents below it, as it is now.
+    var metadata: Value.Object {
+        let own = state.withLock { $0.metadata }
+        guard let parent else { return own }
+        return own.isEmpty ? parent.metadata : parent.metadata.merging(own)
+    }
+
+    var ownSpan: Span { state.withLock { $0 } }
+}
+
+extension Span {
+    mutating func merge(_ attributes: Value.Object, _ metadata: Value.Object) {
+        if !attributes.isEmpty { self.attributes = self.attributes.merging(attributes) }
+        if !metadata.isEmpty { self.metadata = self.metadata.merging(metadata) }
+    }
+
+    /// What metrics need of a span that is not stored: no content, no metadata, no attributes but a generation's facts.
+    var countedPart: Span {
+        var part = self
+        (part.input, part.output, part.events, part.links, part.tags) = (nil, nil, [], [], [])
+        part.metadata = [:]
+        part.attributes = [:]
+        for key in ["model", "responseModel", "provider", "usage"] { part.attributes[key] = attributes[key] }
+        part.errorInfo = errorInfo.map { ErrorInfo(message: "", id: $0.id) }
+        return part
+    }
+}
+
+extension Span.ErrorInfo {
+    /// What an error says of itself, with its type as the id.
+    public init(_ error: any Error) {
+        self.init(message: "\(error)", id: String(reflecting: Swift.type(of: error)))
+    }
+}
