@@ -35,7 +35,7 @@ extension TraceState {
         entries[place].status = row.spanStatus
         entries[place].start = row.start_nano
         entries[place].end = row.end_nano
-        entries[place].hasEnded = row.end_nano != 0
+        entries[place].hasEnded = row.hasEnded
         entries[place].outputTokens = row.output_tokens
         entries[place].isProviderSDK = isProviderSDK(scope)
         entries[place].isToolExecution = row.name.equals("claude_code.tool.execution")

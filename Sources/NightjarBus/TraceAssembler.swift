@@ -163,7 +163,8 @@ package final class TraceAssembler {
 
     private func take(_ trace: TraceState, _ slab: Slab, _ index: Int, into actions: inout [Action]) {
         let old = trace.place(of: slab.spans[index].id)
-        if let old, isSame(trace.entries[old], slab, index) { return }
+        if let old, isStale(trace.entries[old], slab, index) { return }
+        trace.takenStamp = stamp
         let wasRunning = old.map { !trace.entries[$0].hasEnded } ?? false
         if let old { detach(trace, old) }
         let (place, isKnown) = trace.take(slab, index)
@@ -191,11 +192,15 @@ package final class TraceAssembler {
         }
     }
 
-    private func isSame(_ entry: TraceState.Entry, _ slab: Slab, _ index: Int) -> Bool {
+    /// Whether a copy says nothing new: it is the one that is known, or tells of the start of a span that has ended.
+    private func isStale(_ entry: TraceState.Entry, _ slab: Slab, _ index: Int) -> Bool {
+        let copy = slab.spans[index]
+        if entry.hasEnded, !copy.hasEnded { return true }
         guard let present = entry.slab else {
-            return entry.end == slab.spans[index].end_nano && entry.start == slab.spans[index].start_nano
+            return entry.hasEnded == copy.hasEnded && entry.end == copy.end_nano
+                && entry.start == copy.start_nano
         }
-        return present.spans[entry.row].encoded.equals(slab.spans[index].encoded)
+        return present.spans[entry.row].encoded.equals(copy.encoded)
     }
 
     private func finish(_ trace: TraceState, _ slab: Slab, into actions: inout [Action]) {
@@ -206,7 +211,8 @@ package final class TraceAssembler {
         }
         trace.record.lastReceived = max(trace.record.lastReceived, slab.receivedAt)
         emit(trace, settled, into: &actions)
-        if trace.hasEnded, trace.reopened < configuration.reopenLimit {
+        // A copy that says nothing new opens nothing.
+        if trace.hasEnded, trace.takenStamp == stamp, trace.reopened < configuration.reopenLimit {
             trace.hasEnded = false
             trace.reopened += 1
         }
@@ -311,7 +317,10 @@ package final class TraceAssembler {
         var settled: [Int] = []
         for slab in recalled.slabs {
             for index in 0..<slab.count {
-                if let old = trace.place(of: slab.spans[index].id) { detach(trace, old) }
+                if let old = trace.place(of: slab.spans[index].id) {
+                    if trace.entries[old].hasEnded, !slab.spans[index].hasEnded { continue }
+                    detach(trace, old)
+                }
                 let (place, isKnown) = trace.take(slab, index)
                 hold(slab, for: trace)
                 if !isKnown { trace.settleTree(from: place, into: &settled) }

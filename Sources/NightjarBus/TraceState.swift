@@ -65,6 +65,8 @@ package final class TraceState {
     var firstWaiting = 0
     /// The number of the slab that touched the trace last.
     var stamp: UInt64 = 0
+    /// The number of the slab that last had something new for the trace.
+    var takenStamp: UInt64 = 0
     /// The earliest instant in the deadline queue for the trace.
     var scheduled: Timestamp?
     /// Whether payloads were let go and must be read back before rules see them.

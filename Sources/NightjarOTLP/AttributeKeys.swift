@@ -2,7 +2,7 @@
 /// span has, the one that stands first here holds; they are never added.
 enum AttributeKeys {
     static let byField: [(field: Field, keys: [StaticString])] =
-        discriminators + values + counts + details + blobs
+        discriminators + values + counts + details + blobs + NativeKeys.byField
 
     private static let discriminators: [(field: Field, keys: [StaticString])] = [
         (.mastraType, ["mastra.span.type"]),

@@ -16,6 +16,9 @@ enum AttributeValues {
         return object
     }
 
+    /// The value of a row that is JSON text, or was no fit for JSON and is itself.
+    static func parsed(_ attribute: nj_attribute) -> Value { decoded(value(attribute)) }
+
     /// What a value says that is JSON text; any other value is itself.
     static func decoded(_ value: Value) -> Value {
         guard case .string(let text) = value else { return value }
@@ -44,6 +47,14 @@ enum AttributeValues {
             true
         case UInt8(ascii: "t"), UInt8(ascii: "f"), UInt8(ascii: "n"): bytes.count <= 8
         default: false
+        }
+    }
+
+    /// Calls `body` for each entry of a map.
+    static func forEachEntry(of map: UnsafeRawBufferPointer, _ body: (nj_attribute) -> Void) {
+        forEachMessage(CommonTag.element, of: WireReader(map), depth: 0) { entry throws(WireError) in
+            var reader = entry
+            body(try reader.attribute())
         }
     }
 
@@ -104,7 +115,10 @@ enum AttributeValues {
 struct SpanAttributes {
     let rows: UnsafeBufferPointer<nj_attribute>
 
-    init(_ span: SpanReference) { rows = span.slab.attributes(of: span.row.pointee) }
+    init(_ span: SpanReference) {
+        let row = span.row.pointee
+        rows = span.slab.attributes(row.first_attribute, row.attribute_count + UInt32(row.carried_count))
+    }
 
     /// The row of a key; of equal keys the last.
     func row(_ key: Int32) -> nj_attribute? {

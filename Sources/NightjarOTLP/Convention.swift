@@ -31,13 +31,17 @@ package enum Convention: UInt8, Sendable, CaseIterable {
     case pydanticAI
     /// The workflow spans of Microsoft's Agent Framework.
     case agentFramework
+    /// Our own, of spans that were made in process or came as events.
+    case native
 }
 
 extension Convention {
-    /// The convention of one span: the first row of `otlp-mapping.md` section 1 that matches.
+    /// The convention of one span: our own, else the first row of `otlp-mapping.md` section 1 that matches.
     init(_ facts: SpanFacts, name: nj_text, scope: nj_text) {
         self =
-            if facts.has(.mastraType) {
+            if facts.has(.nativeType) {
+                .native
+            } else if facts.has(.mastraType) {
                 .mastra
             } else if facts.has(.openInferenceKind) {
                 .openInference

@@ -19,6 +19,12 @@ enum Field: UInt8, CaseIterable {
     case success, bareError, toolStatus, langfuseLevel, stopReason
     case langChainAgent, langGraphNode
 
+    // What spans of our own say beside their attributes; of some also the attribute of the signals contract, section 4.
+    case nativeType, nativeAgent, nativeModel, nativeResponseModel, nativeProvider, nativeTool, nativeWorkflow
+    case nativeService, nativeEnvironment, nativeFinishReason, nativeEntityName
+    case nativeMillisecondsToFirstToken, nativeFirstTokenInstant, nativeUsage
+    case nativeMetadata, nativeError, nativeEnded, nativeIsEvent, nativeAdded
+
     // Values that are JSON text.
     case langfuseUsage, langfuseCost, mlflowUsage, langsmithUsage, metadata
 
@@ -34,6 +40,10 @@ enum Field: UInt8, CaseIterable {
         case list
         /// Text that names a provider: no framework.
         case provider
+        /// Text, also of no byte.
+        case anyText
+        /// Any value.
+        case any
     }
 
     /// The form of value that the field takes.
@@ -44,6 +54,13 @@ enum Field: UInt8, CaseIterable {
             .bareCacheReadTokens, .bareCacheWriteTokens:
             .number
         case .provider: .provider
+        case .nativeMillisecondsToFirstToken: .number
+        case .nativeType, .nativeAgent, .nativeModel, .nativeResponseModel, .nativeProvider, .nativeTool,
+            .nativeWorkflow, .nativeService, .nativeEnvironment, .nativeFinishReason, .nativeEntityName:
+            .anyText
+        case .nativeFirstTokenInstant, .nativeUsage, .nativeMetadata, .nativeError, .nativeEnded,
+            .nativeIsEvent, .nativeAdded:
+            .any
         case .finishReason: .list
         case .session, .user, .success, .bareError, .workflowID: .scalar
         default: .text

@@ -72,6 +72,7 @@ enum KindRules {
     static func type(_ span: SpanWords) -> SpanType {
         switch span.convention {
         case .none: .generic
+        case .native: nativeType(span.facts.text(.nativeType))
         case .mastra: mastraType(span.word(.mastraType))
         case .openInference: openInferenceType(span)
         case .langfuse:
@@ -95,10 +96,15 @@ enum KindRules {
     }
 
     private static func mastraType(_ word: nj_text) -> SpanType {
+        let own = nativeType(word)
+        return own == .generic ? type(word, mastra) : own
+    }
+
+    private static func nativeType(_ word: nj_text) -> SpanType {
         for (index, name) in SpanType.names.enumerated() where word.equals(name) {
             return SpanType(rawValue: UInt8(index)) ?? .generic
         }
-        return type(word, mastra)
+        return .generic
     }
 
     private static func openInferenceType(_ span: SpanWords) -> SpanType {

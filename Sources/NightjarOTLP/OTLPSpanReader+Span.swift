@@ -19,22 +19,29 @@ extension OTLPSpanReader {
         span.type = row.spanType
         span.typeName = row.type_text.string ?? span.type.name
         span.status = row.spanStatus
+        span.isEvent = row.isEvent
         setNames(row, &span)
-        setEntity(reference, &span)
         setEncoded(reference, &span)
         span.usage = usage(row)
         span.metadata = metadata(reference)
         span.tags = tags(reference)
         span.input = input(reference)
         span.output = output(reference)
-        if span.status == .error { span.errorInfo = errorInfo(row, span.events) }
+        if row.isNative {
+            NativeMapping.complete(&span, SpanAttributes(reference))
+        } else {
+            setEntity(reference, &span)
+            if span.status == .error { span.errorInfo = errorInfo(row, span.events) }
+        }
         return span
     }
 
     private func setNames(_ row: nj_span, _ span: inout Span) {
-        span.agent = (row.agent.hasBytes ? row.agent : row.settled_agent).string
-        span.workflow = (row.workflow.hasBytes ? row.workflow : row.settled_workflow).string
-        span.model = (row.model.hasBytes ? row.model : row.response_model).string
+        span.agent = stated(row.agent, else: row.settled_agent)
+        span.workflow = stated(row.workflow, else: row.settled_workflow)
+        span.model =
+            row.isNative && row.model.isPresent
+            ? row.model.string : stated(row.model, else: row.response_model)
         span.responseModel = row.response_model.string
         span.provider = row.provider.string
         span.tool = row.tool.string
@@ -119,4 +126,8 @@ extension OTLPSpanReader {
     }
 
     private func stated(_ number: Double) -> Double? { number.isNaN ? nil : number }
+
+    private func stated(_ own: nj_text, else other: nj_text) -> String? {
+        (own.hasBytes || !other.hasBytes ? own : other).string ?? other.string
+    }
 }

@@ -48,7 +48,12 @@ package struct OTLPSpanReader: SpanReader {
     package func tags(_ span: SpanReference) -> [String] { SpanMetadata.tags(span) }
 
     /// The points in time within the span.
-    package func events(_ span: SpanReference) -> [Span.Event] { SpanEvents.events(span.row.pointee.encoded) }
+    package func events(_ span: SpanReference) -> [Span.Event] {
+        let events = SpanEvents.events(span.row.pointee.encoded)
+        guard span.row.pointee.isNative else { return events }
+        // An exporter's, for receivers of other kinds.
+        return events.filter { $0.attributes["nightjar.added"] == nil }
+    }
 
     /// The references to other spans.
     package func links(_ span: SpanReference) -> [Span.Link] { SpanEvents.links(span.row.pointee.encoded) }

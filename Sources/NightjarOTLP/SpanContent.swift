@@ -21,6 +21,7 @@ struct SpanContent {
 
     /// What went in; nil where the span says nothing.
     var input: Value? {
+        if convention == .native { return attributes.row(NativeKeys.input).map(AttributeValues.parsed) }
         if let value = stated(ContentKeys.input, form: ContentKeys.inputForm) {
             guard let instructions = attributes.first(ContentKeys.instructions), let messages = value.array
             else {
@@ -37,6 +38,7 @@ struct SpanContent {
 
     /// What came out; nil where the span says nothing.
     var output: Value? {
+        if convention == .native { return attributes.row(NativeKeys.output).map(AttributeValues.parsed) }
         if let value = stated(ContentKeys.output, form: ContentKeys.outputForm) { return value }
         if let value = mastra("output", old: ContentKeys.mastraOutput) { return value }
         if let answer = conversation?.last, isAnswer(answer) { return .array([answer]) }
@@ -126,6 +128,7 @@ struct SpanContent {
     }
 
     private func flat(_ prefixes: [StaticString]) -> Value? {
+        guard convention != .native else { return nil }
         for prefix in prefixes {
             if let value = FlatKeys.value(under: prefix, of: attributes) { return value }
         }

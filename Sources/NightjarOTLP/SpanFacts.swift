@@ -64,6 +64,12 @@ struct SpanFacts {
         return nj_text(bytes: attribute.value.bytes, length: attribute.length)
     }
 
+    /// Whether a field is there and true.
+    func flag(_ field: Field) -> Bool {
+        guard let attribute = attribute(field) else { return false }
+        return attribute.tag == UInt8(NJ_BOOL.rawValue) && attribute.value.integer != 0
+    }
+
     /// The number of a field; NaN where it is missing.
     @inline(__always)
     func number(_ field: Field) -> Double {
@@ -81,6 +87,8 @@ private func isUsable(_ attribute: nj_attribute, as form: Field.Form) -> Bool {
     case .number: return number(attribute) >= 0
     case .list: return isText || attribute.tag == UInt8(NJ_ARRAY.rawValue)
     case .provider: return isText && !ProviderNames.isFramework(attribute.text)
+    case .anyText: return attribute.tag == UInt8(NJ_STRING.rawValue)
+    case .any: return attribute.tag != UInt8(NJ_NONE.rawValue)
     }
 }
 

@@ -6,16 +6,16 @@ enum SpanMapping {
     static func apply(_ span: SpanWords, _ outcome: SpanOutcome, _ context: nj_context, to row: inout nj_span)
     {
         row.convention = span.convention.rawValue
+        if span.convention == .native { return NativeMapping.apply(span, outcome, context, to: &row) }
         setType(span, &row)
         setNames(span, &row)
         setModel(span, &row)
         setCounts(span, outcome, &row)
-        if ErrorRules.isError(span, outcome) {
-            row.status = UInt8(NJ_STATUS_ERROR.rawValue)
+        let isError = ErrorRules.isError(span, outcome)
+        row.setState(hasEnded: false, isEvent: false, isError: isError)
+        if isError {
             row.error_type = ErrorRules.type(span, outcome)
             row.error_message = ErrorRules.message(span, outcome)
-        } else {
-            row.status = UInt8(row.end_nano == 0 ? NJ_STATUS_RUNNING.rawValue : NJ_STATUS_OK.rawValue)
         }
         setRunContext(span, context, &row)
     }

@@ -105,6 +105,10 @@ struct TraceDecoder {
         }
         context.service = names.service
         context.environment = names.environment
+        if let list = resourceAttributes.last(where: { $0.keyText.equals("nightjar.added") }) {
+            let added = NativeKeys.Added(list)
+            resourceAttributes.removeAll(where: added.isCarried)
+        }
     }
 
     private mutating func decodeScopeSpans(_ message: WireReader) throws(WireError) {
@@ -171,7 +175,7 @@ struct TraceDecoder {
             rejections.add(.attributes, at: path)
             return
         }
-        if scratch.facts.text(.logfireType).equals("pending_span") {
+        if scratch.facts.text(.logfireType).equals("pending_span"), !scratch.facts.has(.nativeType) {
             dropped += 1
             return
         }
@@ -185,8 +189,12 @@ struct TraceDecoder {
         let slab = openSlab(lane)
         if lanes[lane].contextNumber != contextNumber { addContext(slab, lane) }
         scratch.row.context = lanes[lane].context
-        scratch.row.first_attribute = slab.append(scratch.attributes)
-        scratch.row.attribute_count = UInt32(scratch.attributeCount)
+        if scratch.facts.has(.nativeType) {
+            appendNative(slab)
+        } else {
+            scratch.row.first_attribute = slab.append(scratch.attributes)
+            scratch.row.attribute_count = UInt32(scratch.attributeCount)
+        }
         let words = SpanWords(
             scratch.facts,
             name: scratch.row.name,
@@ -197,6 +205,16 @@ struct TraceDecoder {
         SpanMapping.apply(words, scratch.outcome, context, to: &scratch.row)
         slab.append(scratch.row)
         spanCount += 1
+    }
+
+    /// Appends the attributes of a span of our own, those that are not the span's behind those that are.
+    private mutating func appendNative(_ slab: Slab) {
+        let added = NativeKeys.Added(scratch.facts.attribute(.nativeAdded))
+        scratch.row.first_attribute = slab.attributeCount
+        for attribute in scratch.attributes where !added.isCarried(attribute) { _ = slab.append(attribute) }
+        scratch.row.attribute_count = slab.attributeCount - scratch.row.first_attribute
+        for attribute in scratch.attributes where added.isCarried(attribute) { _ = slab.append(attribute) }
+        scratch.row.carried_count = UInt16(scratch.attributeCount) - UInt16(scratch.row.attribute_count)
     }
 
     private mutating func openSlab(_ lane: Int) -> Slab {

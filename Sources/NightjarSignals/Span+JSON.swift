@@ -191,8 +191,8 @@ extension Span.ErrorInfo {
         return .object(object)
     }
 
-    /// Nil for an empty object: there is no error.
-    fileprivate init?(json object: Value.Object) {
+    /// Reads what `json` wrote; nil for an empty object: there is no error.
+    package init?(json object: Value.Object) {
         guard !object.isEmpty else { return nil }
         self.init(
             message: object["message"]?.string ?? "",

@@ -24,6 +24,20 @@ extension nj_span {
     /// Its status.
     package var spanStatus: SpanStatus { SpanStatus(rawValue: status) ?? .ok }
 
+    /// Whether it has ended, with an end time or without.
+    package var hasEnded: Bool { flags & UInt8(NJ_SPAN_ENDED.rawValue) != 0 }
+
+    /// Whether it is a point in time rather than something that takes time.
+    package var isEvent: Bool { flags & UInt8(NJ_SPAN_IS_EVENT.rawValue) != 0 }
+
+    /// Says whether it has ended and whether it is a point in time, and the status that follows: a failure shows before the
+    /// end, and a point in time has ended.
+    package mutating func setState(hasEnded: Bool, isEvent: Bool, isError: Bool) {
+        let ended = hasEnded || isEvent || end_nano != 0
+        flags = UInt8((ended ? NJ_SPAN_ENDED.rawValue : 0) | (isEvent ? NJ_SPAN_IS_EVENT.rawValue : 0))
+        status = (isError ? SpanStatus.error : ended ? .ok : .running).rawValue
+    }
+
     /// Whether it names no parent.
     package var isRoot: Bool { parent_id == 0 }
 

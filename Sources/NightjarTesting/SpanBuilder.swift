@@ -64,6 +64,7 @@ package struct SpanBuilder {
         row.attribute_count = UInt32(attributes.count)
         for (key, value) in attributes { Self.append(key, value, to: slab) }
         change(&row, slab)
+        if row.end_nano != 0 { row.flags |= UInt8(NJ_SPAN_ENDED.rawValue) }
         slab.append(row)
         return SpanReference(slab: slab, index: slab.count - 1)
     }

@@ -95,6 +95,54 @@ import Testing
         #expect(bench.said == ["1 ended"])
     }
 
+    @Test func `a start that comes after the end opens nothing`() {
+        let bench = Bench()
+        bench.send { $0.span(type: .agentRun, id: 1, change: Self.agent("helper")) }
+        #expect(bench.said == ["1 started ended agent helper"])
+        bench.advance(to: 6)
+        #expect(bench.said == ["end 1"])
+        bench.send(at: 7) { builder in
+            builder.span(type: .agentRun, id: 1) { span, slab in
+                span.end_nano = 0
+                span.encoded = SpanBuilder.text("start", in: slab)
+            }
+        }
+        #expect(bench.said == [])
+        bench.advance(to: 4000)
+        #expect(bench.said == [])
+        let row = bench.assembler.traces.values.first?.reference(0)?.row.pointee
+        #expect(row?.agent.string == "helper")
+        #expect(row?.hasEnded == true)
+    }
+
+    @Test func `a span that ended without an end time has ended`() {
+        let bench = Bench()
+        let running: (inout nj_span, Slab) -> Void = { span, _ in span.end_nano = 0 }
+        let ended: (inout nj_span, Slab) -> Void = { span, slab in
+            span.end_nano = 0
+            span.flags = UInt8(NJ_SPAN_ENDED.rawValue)
+            span.encoded = SpanBuilder.text("ended", in: slab)
+        }
+        bench.send { $0.span(type: .agentRun, id: 1, change: running) }
+        #expect(bench.said == ["1 started"])
+        bench.send { $0.span(type: .agentRun, id: 1, change: ended) }
+        #expect(bench.said == ["1 ended"])
+        bench.advance(to: 6)
+        #expect(bench.said == ["end 1"])
+    }
+
+    @Test func `a start read back behind the end of its span replaces nothing`() {
+        let journal = Journal()
+        let builder = SpanBuilder(receivedAt: Self.start)
+        builder.span(type: .agentRun, id: 1, change: Self.agent("helper"))
+        builder.span(type: .agentRun, id: 1) { span, _ in span.end_nano = 0 }
+        journal.slabs.append(builder.slab)
+        let bench = Bench(source: journal)
+        bench.assembler.restore(TraceID(high: 1, low: 2))
+        let row = bench.assembler.traces.values.first?.reference(0)?.row.pointee
+        #expect(row?.agent.string == "helper")
+    }
+
     @Test func `the last copy of a span is the one that holds`() {
         let bench = Bench()
         bench.send { $0.span(id: 1) { span, _ in span.end_nano = 0 } }

@@ -40,6 +40,10 @@ typedef struct nj_context {
     nj_text encoded_resource, encoded_scope;
 } nj_context;
 
+// Facts of a span. ENDED: it has ended, whether or not its end time is known. IS_EVENT: it is a point in time, ended from
+// the start.
+enum nj_span_flag { NJ_SPAN_ENDED = 1, NJ_SPAN_IS_EVENT = 2 };
+
 enum nj_status { NJ_STATUS_RUNNING = 0, NJ_STATUS_OK = 1, NJ_STATUS_ERROR = 2 };
 
 // Span types of the signals contract, section 4; the order is the order of Swift's SpanType.
@@ -56,6 +60,9 @@ typedef struct nj_span {
     uint32_t first_attribute, attribute_count;
     uint32_t context;
     uint8_t type, kind, status, convention;
+    uint8_t flags;
+    // Attribute rows behind the span's own that carry what OTLP has no place for: for readers, not for show.
+    uint16_t carried_count;
     nj_text encoded;  // the Span message as it lies in the payload
     nj_text name, type_text;
     // What the span itself says, by its convention.
