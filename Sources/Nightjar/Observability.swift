@@ -4,62 +4,114 @@ public import NightjarBus
 public import NightjarSignals
 import NightjarStore
 
-/// Where a program keeps and reads its own observability data: the entry point of the library.
+/// Observability of one program: spans, logs, metrics, scores and feedback go in; extraction, plugins, the store and exporters
+/// take them from there. The entry point of the library.
 ///
 /// ```swift
-/// let observability = try Observability(.init(database: .file("nightjar.db")))
-/// if let trace = try await observability.getTrace("4bf92f3577b34da6a3ce929d0e0e4736") {
-///     try await trace.addScore(ScoreInput(scorerName: "helpful", score: 0.9))
+/// let observability = try Observability(.init(serviceName: "shop", exporters: [ConsoleExporter()]))
+/// try await observability.withSpan("support", type: .agentRun, with: .init(input: "Where is my order?")) { run in
+///     run.logger.info("asked the shop")
+///     run.end(output: "On its way.")
 /// }
+/// await observability.shutdown()
 /// ```
 ///
-/// Safe to use from any thread and task.
+/// Safe to use from any thread and task. Nothing that makes a signal blocks or fails; what finds the queue full is dropped and
+/// counted, unless the configuration says otherwise.
 public final class Observability: Sendable {
-    /// How observability is set up.
-    public struct Configuration: Sendable {
-        /// Where data is kept.
-        public enum Database: Sendable, Equatable {
-            /// In memory: gone with the program.
-            case memory
-            /// In a SQLite file at this path, made if missing; a server may have written it.
-            case file(String)
-        }
+    /// Log lines that belong to no span.
+    public var logger: LoggerContext { LoggerContext(live, span: nil) }
 
-        /// Where data is kept.
-        public var database: Database
-        /// The folder of plugins; nil: none are loaded.
-        public var plugins: String?
-        /// Where the library writes what went wrong.
-        public var logger: Logger
+    /// Metrics that belong to no span: no labels are added.
+    public var metrics: MetricsContext { MetricsContext(live, span: nil) }
 
-        /// A configuration; by default data is kept in memory and no plugins are loaded.
-        public init(
-            database: Database = .memory,
-            plugins: String? = nil,
-            logger: Logger = Logger(label: "nightjar")
-        ) {
-            self.database = database
-            self.plugins = plugins
-            self.logger = logger
-        }
-    }
+    /// The bus: subscribe to it, or add exporters while the program runs.
+    public var bus: ObservabilityBus { engine.bus }
 
     /// The event path behind it.
     package let engine: Engine
+    let live: LiveContext
+    private let intake: Intake
+    let log: Logger
 
-    /// Opens the store and loads the plugins.
-    /// - Throws: When the store cannot be opened, saying why.
-    public init(_ configuration: Configuration = Configuration()) throws {
-        var engine = EngineConfiguration(cores: ProcessInfo.processInfo.activeProcessorCount)
-        switch configuration.database {
-        case .memory: engine.store = .memory
-        case .file(let path): engine.store = .file(path)
-        }
-        engine.pluginFolder = configuration.plugins
-        self.engine = try Engine(engine, logger: configuration.logger)
+    /// Opens the store, loads the plugins and starts the event path.
+    /// - Throws: When the store cannot be opened or the configuration cannot hold, saying why.
+    public convenience init(_ configuration: Configuration = Configuration()) throws {
+        try self.init(configuration, clock: SystemClock())
     }
 
-    /// A stored trace with its spans as a list and as a tree, its scores, feedback and logs; nil for an unknown one.
+    package init(_ configuration: Configuration, clock: any PipelineClock) throws {
+        let engine = try Engine(configuration.engine(), logger: configuration.logger, clock: clock)
+        self.engine = engine
+        log = configuration.logger
+        let intake = Intake(
+            limitBytes: configuration.queue.bytes,
+            whenFull: configuration.queue.whenFull == .block ? .block : .dropNewest,
+            handler: { engine.take($0) },
+            lost: { events, reason in engine.lost(events, reason) }
+        )
+        self.intake = intake
+        live = LiveContext(
+            sink: EngineSink(intake: intake, engine: engine),
+            serviceName: configuration.serviceName,
+            environment: configuration.environment,
+            logLevel: configuration.logLevel,
+            clock: { clock.now() }
+        )
+    }
+
+    /// Starts a span: within the task's current one, or as the root of a new trace, unless `parent` says otherwise.
+    public func startSpan(
+        _ name: String,
+        type: SpanType = .generic,
+        with options: SpanOptions = SpanOptions(),
+        parent: SpanParent = .current
+    ) -> LiveSpan {
+        live.startSpan(name, type: type, with: options, parent: parent)
+    }
+
+    /// Runs `body` in a new span, which is the current one within it, and ends the span when it returns. An error that `body`
+    /// throws is the span's, and goes on to the caller.
+    public func withSpan<Result>(
+        _ name: String,
+        type: SpanType = .generic,
+        with options: SpanOptions = SpanOptions(),
+        parent: SpanParent = .current,
+        isolation: isolated (any Actor)? = #isolation,
+        _ body: (LiveSpan) async throws -> Result
+    ) async rethrows -> Result {
+        let span = startSpan(name, type: type, with: options, parent: parent)
+        do {
+            let result = try await span.withCurrent { try await body(span) }
+            span.end()
+            return result
+        } catch {
+            span.error(error)
+            throw error
+        }
+    }
+
+    /// Runs `body` in a new span, as the asynchronous form does.
+    public func withSpan<Result>(
+        _ name: String,
+        type: SpanType = .generic,
+        with options: SpanOptions = SpanOptions(),
+        parent: SpanParent = .current,
+        _ body: (LiveSpan) throws -> Result
+    ) rethrows -> Result {
+        let span = startSpan(name, type: type, with: options, parent: parent)
+        do {
+            let result = try span.withCurrent { try body(span) }
+            span.end()
+            return result
+        } catch {
+            span.error(error)
+            throw error
+        }
+    }
+
+    /// A stored trace with its spans as a list and as a tree, its scores, feedback and logs; nil for an unknown one, and for
+    /// one that is sampled out.
     /// - Throws: When the store cannot be read.
     public func getTrace(_ id: TraceID) async throws -> RecordedTrace? { try await engine.trace(id) }
 
@@ -70,10 +122,55 @@ public final class Observability: Sendable {
         return try await getTrace(id)
     }
 
-    /// Returns when everything taken before has been processed and stored; false if that took longer than 30 s.
+    /// Returns when everything made before is processed, stored, and handed to every exporter; false if that took longer than
+    /// its limit (30 s for processing, the bus's own for exporters).
     @discardableResult
-    public func flush() async -> Bool { await engine.flush() }
+    public func flush() async -> Bool {
+        guard await intake.flush(), await engine.flush() else { return false }
+        return await engine.bus.flush().isComplete
+    }
 
-    /// Finishes what was taken and closes the store; nothing is taken afterwards. Call it once.
-    public func shutdown() async { await engine.shutdown() }
+    /// Finishes what was made, flushes and closes every exporter, and closes the store. What comes afterwards is dropped and
+    /// counted. Calling it again does nothing.
+    public func shutdown() async {
+        guard closing.begin() else { return }
+        let limit = Date(timeIntervalSinceNow: 5)
+        await withCheckedContinuation { (done: CheckedContinuation<Void, Never>) in
+            // Waiting blocks, so it has a thread of its own.
+            DispatchQueue.global().async { [intake] in
+                _ = intake.close(until: limit)
+                done.resume()
+            }
+        }
+        _ = await engine.flush()
+        await engine.shutdown()
+    }
+
+    private let closing = OnceFlag()
+}
+
+/// Says yes once.
+private final class OnceFlag: Sendable {
+    private let isSet = LockedValue(false)
+
+    func begin() -> Bool {
+        isSet.update { isSet in
+            defer { isSet = true }
+            return !isSet
+        }
+    }
+}
+
+/// Where live spans, loggers and metrics send what they make.
+private struct EngineSink: LiveSink {
+    let intake: Intake
+    let engine: Engine
+
+    func emit(_ event: SignalEvent) { intake.emit(event) }
+
+    func isKept(_ root: Span) -> Bool {
+        engine.sampler.isKept(root.traceID) { SamplingContext(root) }
+    }
+
+    func report(invalidID: String) { engine.report(invalidID: invalidID) }
 }

@@ -21,11 +21,23 @@ package protocol TraceSource: AnyObject {
     func recall(_ trace: TraceID, before sequence: Int64) -> RecalledTrace?
 }
 
+/// What a span that came tells.
+package enum SpanArrival {
+    /// It has begun.
+    case started
+    /// It runs and was changed, or was changed after its end.
+    case updated
+    /// It has ended.
+    case ended
+}
+
 /// Puts spans together to traces: decides when each is counted and when a trace is over. Takes events and the time and says
 /// what is to be done; does nothing itself. Belongs to one worker; a trace is always on the same.
 package final class TraceAssembler {
     /// What is to be done, in this order.
     package enum Action {
+        /// A span, or a copy that says something new of one, has come; told only where ``reportsArrivals`` is set.
+        case arrived(TraceState, SpanReference, SpanArrival)
         /// Count a span and let rules see it: as started, as ended, or both.
         case settled(TraceState, place: Int, started: Bool, ended: Bool)
         /// A span was changed after it had been counted.
@@ -36,6 +48,8 @@ package final class TraceAssembler {
         case ended(TraceState)
     }
 
+    /// Whether each span that comes is told by an action of its own; spans that processors dropped are not.
+    package var reportsArrivals = false
     /// The traces in memory, by id.
     package internal(set) var traces: [TraceID: TraceState] = [:]
     /// The bytes of the payloads that open traces hold on to.
@@ -169,6 +183,13 @@ package final class TraceAssembler {
         if let old { detach(trace, old) }
         let (place, isKnown) = trace.take(slab, index)
         hold(slab, for: trace)
+        let row = slab.spans[index]
+        if !isKnown, row.hasEnded, !row.isEvent { trace.isAnnounced = false }
+        if reportsArrivals, !row.isDropped {
+            let isEnd = row.hasEnded && (!isKnown || wasRunning)
+            let arrival = isEnd ? SpanArrival.ended : isKnown ? .updated : .started
+            actions.append(.arrived(trace, SpanReference(slab: slab, index: index), arrival))
+        }
         if isKnown {
             change(trace, place, wasRunning: wasRunning, into: &actions)
         } else {
@@ -258,15 +279,21 @@ package final class TraceAssembler {
         let idle = trace.record.lastReceived
         if !trace.hasEnded {
             let age = trace.record.firstReceived.advanced(by: configuration.maxAge)
-            consider(max(age, idle.advanced(by: configuration.idlePeriod)))
+            consider(max(age, idle.advanced(by: idlePeriod(trace))))
             if isComplete(trace) {
-                consider(idle.advanced(by: configuration.idlePeriod))
+                consider(idle.advanced(by: idlePeriod(trace)))
             } else if isStuck(trace) {
                 consider(idle.advanced(by: configuration.idleTimeout))
             }
         }
         if let oldest = trace.oldestWaiting { consider(oldest.advanced(by: configuration.parentWait)) }
         return due
+    }
+
+    /// Who announces its spans when they start has nothing left to send when the last has ended.
+    private func idlePeriod(_ trace: TraceState) -> Duration {
+        trace.isAnnounced
+            ? min(configuration.announcedIdlePeriod, configuration.idlePeriod) : configuration.idlePeriod
     }
 
     private func isComplete(_ trace: TraceState) -> Bool { trace.hasRootEnded && trace.missing.isEmpty }
@@ -278,7 +305,7 @@ package final class TraceAssembler {
 
     private func expire(_ trace: TraceState, _ now: Timestamp, into actions: inout [Action]) {
         let record = trace.record
-        let idle = record.lastReceived.advanced(by: configuration.idlePeriod)
+        let idle = record.lastReceived.advanced(by: idlePeriod(trace))
         let isOld = now >= max(record.firstReceived.advanced(by: configuration.maxAge), idle)
         if !trace.hasEnded, isOld || (isComplete(trace) && now >= idle) {
             settleRest(trace, before: Timestamp(unixNano: .max), into: &actions)
@@ -323,11 +350,13 @@ package final class TraceAssembler {
                 }
                 let (place, isKnown) = trace.take(slab, index)
                 hold(slab, for: trace)
+                if !isKnown, slab.spans[index].hasEnded, !slab.spans[index].isEvent { trace.isAnnounced = false }
                 if !isKnown { trace.settleTree(from: place, into: &settled) }
             }
         }
         trace.record = recalled.record
         trace.hasEnded = !recalled.record.isOpen
+        trace.isSamplingDecided = recalled.record.spanCount > 0
         trace.markCounted(except: Set(recalled.record.pending.map(\.value)))
         waitingSpans += trace.unsettled
         trace.isChanged = false

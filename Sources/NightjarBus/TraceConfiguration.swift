@@ -2,6 +2,8 @@
 package struct TraceConfiguration: Sendable, Equatable {
     /// A complete trace ends when nothing of it was received for so long: longer than the usual batching of clients.
     package var idlePeriod: Duration = .seconds(6)
+    /// A complete trace of which every span was announced by its start ends so soon.
+    package var announcedIdlePeriod: Duration = .seconds(2)
     /// An incomplete trace ends when nothing of it was received for so long.
     package var idleTimeout: Duration = .seconds(60)
     /// Any trace ends so long after its first receipt.

@@ -44,7 +44,7 @@ package final class TraceState {
     /// The trace.
     package let id: TraceID
     /// What the store keeps of it; see ``currentRecord()``.
-    package internal(set) var record: TraceRecord
+    package var record: TraceRecord
     var entries: [Entry] = []
     /// The first span that waits for a parent id, by that id.
     var waiting: [UInt64: Int32] = [:]
@@ -67,6 +67,10 @@ package final class TraceState {
     var stamp: UInt64 = 0
     /// The number of the slab that last had something new for the trace.
     var takenStamp: UInt64 = 0
+    /// Whether every span was told of when it started.
+    var isAnnounced = true
+    /// Whether the samplers have been asked.
+    package var isSamplingDecided = false
     /// The earliest instant in the deadline queue for the trace.
     var scheduled: Timestamp?
     /// Whether payloads were let go and must be read back before rules see them.

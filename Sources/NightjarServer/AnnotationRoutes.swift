@@ -4,62 +4,166 @@ import Nightjar
 import NightjarSignals
 import NightjarStore
 
-/// `POST /api/scores` and `POST /api/feedback`: one object or a list, all or nothing.
+/// Scores and feedback: one object or a list, all or nothing, or with `?partial=true` each by itself. The target is named by
+/// the body, or by the path; what the path names wins.
 struct AnnotationRoutes {
     let engine: Engine
     let bodyBytes: Int
 
+    /// What a path names.
+    private struct Target: Sendable {
+        var trace: TraceID?
+        var span: SpanID?
+        var session: String?
+
+        var isEmpty: Bool { trace == nil && session == nil }
+    }
+
     func add(to router: Router<BasicRequestContext>) {
-        router.post("/api/scores") { request, _ in
-            let inputs = try await inputs(request) { json throws(InputErrors) in
-                try [ScoreInput](json: json, needsTarget: true)
+        let places: [(path: String, target: @Sendable (BasicRequestContext) throws -> Target)] = [
+            ("/api", { _ in Target() }),
+            (
+                "/api/traces/{trace}",
+                { Target(trace: try TraceID(parameter: $0.parameters.require("trace"))) }
+            ),
+            (
+                "/api/traces/{trace}/spans/{span}",
+                {
+                    Target(
+                        trace: try TraceID(parameter: $0.parameters.require("trace")),
+                        span: try SpanID(parameter: $0.parameters.require("span"))
+                    )
+                }
+            ),
+            ("/api/sessions/{session}", { Target(session: try $0.parameters.require("session")) }),
+        ]
+        for (path, target) in places {
+            router.post(RouterPath("\(path)/scores")) { request, context in
+                try await scores(request, target(context))
             }
-            let now = engine.now
-            let scores = inputs.map {
-                $0.score(id: $0.id ?? AnnotationID.fresh(), timestamp: now, targetMetadata: [:])
+            router.post(RouterPath("\(path)/feedback")) { request, context in
+                try await feedback(request, target(context))
             }
-            return try await answer { try await engine.annotate(scores: scores, feedback: []).scores }
         }
-        router.post("/api/feedback") { request, _ in
-            let inputs = try await inputs(request) { json throws(InputErrors) in
-                try [FeedbackInput](json: json, needsTarget: true)
-            }
-            let now = engine.now
-            let feedback = inputs.map {
-                $0.feedback(id: $0.id ?? AnnotationID.fresh(), timestamp: now, targetMetadata: [:])
-            }
-            return try await answer { try await engine.annotate(scores: [], feedback: feedback).feedback }
+        router.delete("/api/scores/{id}") { _, context in
+            let id = try context.parameters.require("id")
+            return try await engine.deleted { try $0.deleteScore(id) }
+        }
+        router.delete("/api/feedback/{id}") { _, context in
+            let id = try context.parameters.require("id")
+            return try await engine.deleted { try $0.deleteFeedback(id) }
         }
     }
 
-    private func inputs<Input>(
+    private func scores(_ request: Request, _ target: Target) async throws -> Response {
+        try await take(request, target) { json, needsTarget throws(InputErrors) in
+            try ScoreInput.each(json: json, needsTarget: needsTarget)
+        } send: { inputs in
+            let now = engine.now
+            let scores = inputs.map { input in
+                var input = input
+                if !target.isEmpty {
+                    (input.traceID, input.spanID) = (target.trace, target.span)
+                    input.sessionID = target.session
+                }
+                return input.score(id: input.id ?? AnnotationID.fresh(), timestamp: now, targetMetadata: [:])
+            }
+            return try await engine.annotate(scores: scores, feedback: []).scores
+        }
+    }
+
+    private func feedback(_ request: Request, _ target: Target) async throws -> Response {
+        try await take(request, target) { json, needsTarget throws(InputErrors) in
+            try FeedbackInput.each(json: json, needsTarget: needsTarget)
+        } send: { inputs in
+            let now = engine.now
+            let feedback = inputs.map { input in
+                var input = input
+                if !target.isEmpty {
+                    (input.traceID, input.spanID) = (target.trace, target.span)
+                    input.sessionID = target.session
+                }
+                return input.feedback(
+                    id: input.id ?? AnnotationID.fresh(),
+                    timestamp: now,
+                    targetMetadata: [:]
+                )
+            }
+            return try await engine.annotate(scores: [], feedback: feedback).feedback
+        }
+    }
+
+    private func take<Input>(
         _ request: Request,
-        _ read: (Value) throws(InputErrors) -> [Input]
-    ) async throws -> [Input] {
+        _ target: Target,
+        read: (Value, _ needsTarget: Bool) throws(InputErrors) -> [Result<Input, InputErrors>],
+        send: ([Input]) async throws -> [AnnotationReceipt]
+    ) async throws -> Response {
         let json = try await request.jsonBody(upTo: bodyBytes)
+        let inputs: [Result<Input, InputErrors>]
         do throws(InputErrors) {
-            return try read(json)
+            inputs = try read(json, target.isEmpty)
         } catch {
+            throw Problem(error)
+        }
+        if request.uri.queryParameters["partial"] == "true" { return try await partially(inputs, send) }
+        var good: [Input] = []
+        var faults: [InputError] = []
+        for input in inputs {
+            switch input {
+            case .success(let input): good.append(input)
+            case .failure(let errors): faults += errors.errors
+            }
+        }
+        guard faults.isEmpty else { throw Problem(InputErrors(faults)) }
+        let receipts = try await answered { try await send(good) }
+        return .json(["results": .array(receipts.map(\.json))], status: Self.status(receipts))
+    }
+
+    /// The fit ones together; of the others what is wrong with each, in its place.
+    private func partially<Input>(
+        _ inputs: [Result<Input, InputErrors>],
+        _ send: ([Input]) async throws -> [AnnotationReceipt]
+    ) async throws -> Response {
+        let good = inputs.compactMap { input in
+            if case .success(let input) = input { input } else { nil }
+        }
+        let receipts = good.isEmpty ? [] : try await answered { try await send(good) }
+        var next = receipts.makeIterator()
+        let results = inputs.map { input -> Value in
+            switch input {
+            case .success: next.next()?.json ?? .null
+            case .failure(let errors): ["errors": .array(errors.errors.map(\.json))]
+            }
+        }
+        let status = receipts.isEmpty && !inputs.isEmpty ? .badRequest : Self.status(receipts)
+        return .json(["results": .array(results)], status: status)
+    }
+
+    private func answered<Result>(_ send: () async throws -> Result) async throws -> Result {
+        do {
+            return try await send()
+        } catch let error as EngineError {
             throw Problem(error)
         }
     }
 
     /// 202 if any waits for its trace, else 200 if any replaced an earlier one, else 201.
-    private func answer(_ annotate: () async throws -> [AnnotationReceipt]) async throws -> Response {
-        let receipts: [AnnotationReceipt]
-        do {
-            receipts = try await annotate()
-        } catch let error as EngineError {
-            throw Problem(error)
-        }
-        let results = receipts.map { receipt -> Value in
-            var object: Value.Object = ["id": .string(receipt.id)]
-            if receipt.replaced { object["replaced"] = true }
-            if receipt.pending { object["pending"] = true }
-            return .object(object)
-        }
-        let status: HTTPResponse.Status =
-            receipts.contains { $0.pending } ? .accepted : receipts.contains { $0.replaced } ? .ok : .created
-        return .json(["results": .array(results)], status: status)
+    private static func status(_ receipts: [AnnotationReceipt]) -> HTTPResponse.Status {
+        receipts.contains { $0.pending } ? .accepted : receipts.contains { $0.replaced } ? .ok : .created
     }
+}
+
+extension AnnotationReceipt {
+    /// What became of one annotation.
+    var json: Value {
+        var object: Value.Object = ["id": .string(id)]
+        if replaced { object["replaced"] = true }
+        if pending { object["pending"] = true }
+        return .object(object)
+    }
+}
+
+extension InputError {
+    fileprivate var json: Value { ["path": .string(path), "message": .string(message)] }
 }

@@ -75,7 +75,9 @@ package struct HTTPInterface: Service {
     private func router() -> Router<BasicRequestContext> {
         let router = Router(context: BasicRequestContext.self)
         router.add(middleware: ProblemMiddleware())
-        TraceRoutes(engine: engine, bodyBytes: configuration.bodyBytes).add(to: router)
+        OTLPRoutes(engine: engine, bodyBytes: configuration.bodyBytes).add(to: router)
+        EventRoutes(engine: engine, bodyBytes: configuration.bodyBytes).add(to: router)
+        TraceRoutes(engine: engine).add(to: router)
         AnnotationRoutes(engine: engine, bodyBytes: configuration.bodyBytes).add(to: router)
         StatusRoutes(engine: engine).add(to: router)
         return router

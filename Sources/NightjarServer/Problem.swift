@@ -26,6 +26,7 @@ struct Problem: Error, HTTPResponseError {
         switch error.code {
         case .malformed: self.init(.badRequest, error.detail)
         case .tooLarge: self.init(.contentTooLarge, error.detail)
+        case .sampledOut: self.init(.conflict, error.detail)
         case .overloaded:
             self.init(.tooManyRequests, error.detail)
             retryAfterSeconds = 1

@@ -6,69 +6,19 @@ import NightjarOTLP
 import NightjarSignals
 import NightjarStore
 
-/// `POST /v1/traces`, and reading traces back.
+/// Reading traces back, and deleting them.
 struct TraceRoutes {
     let engine: Engine
-    let bodyBytes: Int
 
     func add(to router: Router<BasicRequestContext>) {
-        // The aliases are where clients of Langfuse and LangSmith send to.
-        for path in ["/v1/traces", "/api/public/otel/v1/traces", "/otel/v1/traces"] {
-            router.post(RouterPath(path)) { request, _ in await export(request) }
-        }
         router.get("/api/traces") { request, _ in try await list(request) }
         router.get("/api/traces/{id}") { request, context in
             try await one(context.parameters.require("id"), format: request.uri.queryParameters["format"])
         }
-    }
-
-    /// OTLP answers in the request's own encoding, errors too.
-    private func export(_ request: Request) async -> Response {
-        let mediaType = request.headers[.contentType].map { String($0.prefix { $0 != ";" }) } ?? ""
-        let encoding: TraceEncoding
-        switch mediaType.lowercased().trimmingSpaces() {
-        case "application/x-protobuf", "application/protobuf": encoding = .protobuf
-        case "application/json": encoding = .json
-        default:
-            let problem = Problem(
-                .unsupportedMediaType,
-                "Content-Type \(mediaType.isEmpty ? "(none)" : mediaType) is not understood; "
-                    + "use application/x-protobuf or application/json"
-            )
-            return answer(problem, .json)
+        router.delete("/api/traces/{id}") { _, context in
+            let id = try TraceID(parameter: context.parameters.require("id"))
+            return try await engine.deleted { try $0.deleteTrace(id) }
         }
-        do {
-            let body = try await request.wholeBody(upTo: bodyBytes)
-            let outcome = try await engine.ingest(body, encoding: encoding)
-            let response = ExportResponse.accepted(
-                .traces,
-                rejected: outcome.rejected,
-                message: outcome.message,
-                encoding: encoding.response
-            )
-            return .bytes(response, type: encoding.mediaType)
-        } catch let error as EngineError {
-            return answer(Problem(error), encoding)
-        } catch let problem as Problem {
-            return answer(problem, encoding)
-        } catch {
-            return answer(Problem(.badRequest, "the body could not be read: \(error)"), encoding)
-        }
-    }
-
-    private func answer(_ problem: Problem, _ encoding: TraceEncoding) -> Response {
-        let body = ExportResponse.refused(
-            code: problem.statusCode,
-            message: problem.detail,
-            encoding: encoding.response
-        )
-        var response = Response.bytes(
-            body,
-            status: problem.status,
-            type: encoding.mediaType
-        )
-        if let seconds = problem.retryAfterSeconds { response.headers[.retryAfter] = "\(seconds)" }
-        return response
     }
 
     private func list(_ request: Request) async throws -> Response {
@@ -81,9 +31,7 @@ struct TraceRoutes {
     }
 
     private func one(_ text: String, format: Substring?) async throws -> Response {
-        guard let id = TraceID(text) else {
-            throw Problem(.badRequest, "\(text) is no trace id; it has 1 to 32 hex digits")
-        }
+        let id = try TraceID(parameter: text)
         guard engine.store != nil else { throw Problem.nothingStored }
         guard let trace = try await engine.trace(id) else {
             throw Problem(.notFound, "no trace \(id) is stored")
@@ -98,25 +46,35 @@ struct TraceRoutes {
 
 extension Problem {
     static let nothingStored = Problem(.notFound, "nothing is stored: the server runs with --db none")
+}
 
-    /// The code of google.rpc.Status that fits.
-    var statusCode: Int {
-        switch status.code {
-        case 400, 413, 415: 3  // INVALID_ARGUMENT
-        case 429: 8  // RESOURCE_EXHAUSTED
-        case 503: 14  // UNAVAILABLE
-        default: 13  // INTERNAL
+extension TraceID {
+    /// The id in a path.
+    /// - Throws: ``Problem`` 400 where it is none.
+    init(parameter text: String) throws {
+        guard let id = TraceID(text) else {
+            throw Problem(.badRequest, "\(text) is no trace id; it has 1 to 32 hex digits")
         }
+        self = id
     }
 }
 
-extension TraceEncoding {
-    var mediaType: String { self == .json ? "application/json" : "application/x-protobuf" }
-    var response: TraceRequest.Encoding { self == .json ? .json : .protobuf }
+extension SpanID {
+    /// The id in a path.
+    /// - Throws: ``Problem`` 400 where it is none.
+    init(parameter text: String) throws {
+        guard let id = SpanID(text) else {
+            throw Problem(.badRequest, "\(text) is no span id; it has 1 to 16 hex digits")
+        }
+        self = id
+    }
 }
 
-extension String {
-    fileprivate func trimmingSpaces() -> String {
-        String(drop { $0 == " " }.reversed().drop { $0 == " " }.reversed())
+extension Engine {
+    /// Deletes something: 204 whether or not it was there.
+    func deleted(_ delete: @escaping @Sendable (SQLiteStore) throws -> Bool) async throws -> Response {
+        guard let store else { throw Problem.nothingStored }
+        _ = try await reads.run { try delete(store) }
+        return Response(status: .noContent)
     }
 }

@@ -18,6 +18,9 @@ package struct JSONWriter {
     /// What was written, as text.
     package var text: String { String(decoding: bytes, as: UTF8.self) }
 
+    /// Ends a line, between values that stand one a line.
+    package mutating func newline() { raw("\n") }
+
     /// Writes a whole value.
     package mutating func write(_ value: Value) {
         switch value {

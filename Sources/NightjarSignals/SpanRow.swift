@@ -30,6 +30,9 @@ extension nj_span {
     /// Whether it is a point in time rather than something that takes time.
     package var isEvent: Bool { flags & UInt8(NJ_SPAN_IS_EVENT.rawValue) != 0 }
 
+    /// Whether a processor dropped it: it counts, and is neither stored nor exported.
+    package var isDropped: Bool { flags & UInt8(NJ_SPAN_DROPPED.rawValue) != 0 }
+
     /// Says whether it has ended and whether it is a point in time, and the status that follows: a failure shows before the
     /// end, and a point in time has ended.
     package mutating func setState(hasEnded: Bool, isEvent: Bool, isError: Bool) {

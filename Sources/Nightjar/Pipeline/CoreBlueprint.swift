@@ -17,6 +17,8 @@ struct CoreBlueprint: Sendable {
     let store: SQLiteStore?
     let plugins: PluginHost?
     let progress: [Int: Int64]
+    let sampler: TraceSampler
+    let outlet: SignalOutlet
     let logger: Logger
 
     func makeCore(worker: Int) -> WorkerCore {
@@ -35,6 +37,9 @@ struct CoreBlueprint: Sendable {
             rules: rules,
             idleTimeout: configuration.trace.idleTimeout,
             source: source,
+            processing: SignalProcessing(configuration.processors),
+            sampler: sampler,
+            outlet: outlet,
             isResuming: true
         )
     }

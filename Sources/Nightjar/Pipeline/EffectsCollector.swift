@@ -3,21 +3,42 @@ import NightjarBus
 import NightjarExtraction
 import NightjarSignals
 
-/// Gathers what rules, extraction and annotations bring about until the worker hands it over. Belongs to one worker.
+/// Gathers what rules, extraction and annotations bring about until the worker hands it over, and tells the bus of it. Belongs
+/// to one worker.
 final class EffectsCollector: EmissionReceiver {
     let aggregator: MetricAggregator
     private let extractor: CatalogueExtractor
+    private let outlet: SignalOutlet
+    private let reader: any SpanReader
     private var effects = Effects()
     private var changedTraces: [TraceState] = []
-    /// The trace, and the span of it, that the running rule was called for.
+    /// The trace, and the span of it, that the event at hand is of.
     private var target: (trace: TraceState, place: Int?)?
+    /// What signals of the target belong to, once someone asked.
+    private var targetCorrelation: Correlation?
 
-    init(_ aggregator: MetricAggregator, _ extractor: CatalogueExtractor) {
+    init(
+        _ aggregator: MetricAggregator,
+        _ extractor: CatalogueExtractor,
+        outlet: SignalOutlet,
+        reader: any SpanReader
+    ) {
         self.aggregator = aggregator
         self.extractor = extractor
+        self.outlet = outlet
+        self.reader = reader
     }
 
-    func target(_ trace: TraceState, _ place: Int?) { target = (trace, place) }
+    func target(_ trace: TraceState, _ place: Int?) {
+        target = (trace, place)
+        targetCorrelation = nil
+    }
+
+    /// What follows belongs to no span.
+    func targetNothing() {
+        target = nil
+        targetCorrelation = nil
+    }
 
     /// Notes that a trace's record is to be written.
     func changed(_ trace: TraceState) {
@@ -31,23 +52,96 @@ final class EffectsCollector: EmissionReceiver {
         effects.progress[partition] = max(effects.progress[partition] ?? 0, sequence)
     }
 
-    func count(_ annotation: Annotation, entityType: String?) {
-        let entity = annotation.metadata["entityType"]?.string ?? entityType
-        let replaced: SeriesDelta
-        let first: SeriesDelta?
-        let kind: AnnotationKind
-        switch annotation {
-        case .score(let score):
-            (kind, first) = (.score, extractor.count(score, entityType: entity))
-            replaced = aggregator.pendingCount(\.scoresReplaced, at: score.timestamp)
-        case .feedback(let feedback):
-            (kind, first) = (.feedback, extractor.count(feedback, entityType: entity))
-            replaced = aggregator.pendingCount(\.scoresReplaced, at: feedback.timestamp)
-        }
-        guard let first else { return }
-        effects.counts.append(
-            Effects.AnnotationCount(kind: kind, id: annotation.id, first: first, again: replaced)
+    /// Notes what processors made of chunks.
+    func rewrite(_ rewrites: [ChunkRewrite]) { effects.rewrites += rewrites }
+
+    /// Notes what a stored annotation belongs to, now that its trace is known.
+    func correlate(_ annotation: Annotation, targetMetadata: Value.Object) {
+        effects.correlations.append(
+            AnnotationCorrelation(
+                kind: annotation.kind,
+                id: annotation.id,
+                correlation: annotation.correlation,
+                metadata: targetMetadata
+            )
         )
+    }
+
+    /// Counts an annotation once by its id, and tells the bus. `isStored`: the store knows its id; `isReplacement`: it is
+    /// known to have been counted before.
+    func count(
+        _ annotation: Annotation,
+        entityType: String?,
+        isStored: Bool = true,
+        isReplacement: Bool = false
+    ) {
+        outlet.emit(annotation.event, annotation.event.signal)
+        let entity = annotation.metadata["entityType"]?.string ?? entityType
+        let time: Timestamp
+        let first: SeriesDelta?
+        switch annotation {
+        case .score(let score): (time, first) = (score.timestamp, extractor.count(score, entityType: entity))
+        case .feedback(let item): (time, first) = (item.timestamp, extractor.count(item, entityType: entity))
+        }
+        if let first, !isReplacement { observe(first, of: annotation) }
+        guard let first else { return }
+        guard isStored else { return effects.deltas.append(first) }
+        effects.counts.append(
+            Effects.AnnotationCount(
+                kind: annotation.kind,
+                id: annotation.id,
+                first: first,
+                again: aggregator.pendingCount(\.scoresReplaced, at: time)
+            )
+        )
+    }
+
+    /// Keeps a log line and tells the bus; one of a trace that is sampled out goes nowhere.
+    func keep(_ log: Log, isSampledOut: Bool) {
+        guard !isSampledOut else { return }
+        effects.logs.append(log)
+        outlet.emit(.log(log), .log)
+    }
+
+    /// Tells the bus of an observation.
+    func observed(_ series: StoredSeries, _ value: Double, _ time: Timestamp) {
+        guard !series.instrument.name.hasPrefix("nightjar_") else { return }
+        outlet.emit(.metric(metric(series, value, time)), .metric)
+    }
+
+    private func observe(_ count: SeriesDelta, of annotation: Annotation) {
+        guard outlet.wants(.metric) else { return }
+        var metric = metric(aggregator.series(count.series), 1, count.time)
+        (metric.traceID, metric.spanID) = (annotation.traceID, annotation.spanID)
+        metric.correlation = annotation.correlation
+        outlet.emit(.metric(metric), .metric)
+    }
+
+    private func metric(_ series: StoredSeries, _ value: Double, _ time: Timestamp) -> Metric {
+        var metric = Metric(
+            timestamp: time,
+            name: series.instrument.name,
+            type: series.instrument.type,
+            value: value,
+            labels: Dictionary(series.labels.map { ($0.name, $0.value) }) { $1 }
+        )
+        if let target {
+            metric.traceID = target.trace.id
+            metric.spanID = target.place.map(target.trace.spanID)
+            metric.correlation = correlationOfTarget
+        }
+        return metric
+    }
+
+    private var correlationOfTarget: Correlation {
+        if let targetCorrelation { return targetCorrelation }
+        guard let target else { return Correlation() }
+        let correlation = target.trace.correlation(
+            of: target.place.map(target.trace.spanID),
+            reader: reader
+        ).correlation
+        targetCorrelation = correlation
+        return correlation
     }
 
     func take(ticket: UInt64) -> Effects {
@@ -57,7 +151,7 @@ final class EffectsCollector: EmissionReceiver {
             effects.traces.append(trace.currentRecord())
         }
         changedTraces.removeAll(keepingCapacity: true)
-        effects.deltas = aggregator.take()
+        effects.deltas += aggregator.take()
         defer { effects = Effects() }
         return effects
     }
@@ -74,16 +168,48 @@ final class EffectsCollector: EmissionReceiver {
     }
 
     func score(_ score: Score) {
-        effects.scores.append(score)
-        count(.score(score), entityType: entityType(of: score.spanID, in: score.traceID))
+        var score = score
+        let isOfTarget = target?.trace.id == score.traceID
+        if isOfTarget, score.correlation.isEmpty { score.correlation = correlation(of: score.spanID) }
+        // A verdict on a trace that is sampled out counts, and is not kept.
+        let isStored = !(isOfTarget && target?.trace.record.isSampledOut == true)
+        if isStored { effects.scores.append(score) }
+        count(
+            .score(score),
+            entityType: entityType(of: score.spanID, in: score.traceID),
+            isStored: isStored,
+            isReplacement: (target?.trace.record.revision ?? 0) > 1
+        )
     }
 
     func feedback(_ feedback: Feedback) {
-        effects.feedback.append(feedback)
-        count(.feedback(feedback), entityType: entityType(of: feedback.spanID, in: feedback.traceID))
+        var feedback = feedback
+        let isOfTarget = target?.trace.id == feedback.traceID
+        if isOfTarget, feedback.correlation.isEmpty {
+            feedback.correlation = correlation(of: feedback.spanID)
+        }
+        let isStored = !(isOfTarget && target?.trace.record.isSampledOut == true)
+        if isStored { effects.feedback.append(feedback) }
+        count(
+            .feedback(feedback),
+            entityType: entityType(of: feedback.spanID, in: feedback.traceID),
+            isStored: isStored
+        )
     }
 
-    func log(_ log: Log) { effects.logs.append(log) }
+    func log(_ log: Log) {
+        var log = log
+        if let target, target.trace.id == log.traceID, log.correlation.isEmpty {
+            log.correlation = correlation(of: log.spanID)
+        }
+        keep(log, isSampledOut: target?.trace.record.isSampledOut == true && log.traceID == target?.trace.id)
+    }
+
+    private func correlation(of span: SpanID?) -> Correlation {
+        guard let target else { return Correlation() }
+        if span == target.place.map(target.trace.spanID) { return correlationOfTarget }
+        return target.trace.correlation(of: span, reader: reader).correlation
+    }
 
     /// Known where the annotation is on the trace that the rule was called for.
     private func entityType(of span: SpanID?, in trace: TraceID?) -> String? {

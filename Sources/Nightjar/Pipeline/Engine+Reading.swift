@@ -20,7 +20,7 @@ extension Engine {
     /// The spans of a stored trace with their inherited facts, by arrival; nil for an unknown trace.
     /// - Throws: ``StoreError`` when the store cannot be read.
     package func spans(of id: TraceID) throws -> [Span]? {
-        guard let store, try store.trace(id) != nil else { return nil }
+        guard let store, let record = try store.trace(id), !record.isSampledOut else { return nil }
         var slabs: [Slab] = []
         for chunk in try store.chunks(of: id) {
             let request = try TraceRequest.decode(

@@ -33,12 +33,19 @@ package final class Engine: Sendable {
     /// The plugins; nil where none are loaded.
     package let plugins: PluginHost?
 
+    /// What exporters and subscribers hang on.
+    package let bus: ObservabilityBus
+
     /// Where the store is read.
     package let reads = ReadQueue()
     let reader = OTLPSpanReader()
     let clock: any PipelineClock
-    private let workers: [Worker]
-    private let logger: Logger
+    let sampler: TraceSampler
+    let edge: SignalEdge
+    let workers: [Worker]
+    let logger: Logger
+    let isClosing = LockedValue(false)
+    private let payloads: PayloadRedactor?
 
     /// Opens the store, loads the plugins, starts the workers and goes on where the last run stopped.
     /// - Throws: ``StoreError`` or ``MetricError`` when it cannot start, saying why.
@@ -55,6 +62,10 @@ package final class Engine: Sendable {
         let ledger = SeriesLedger(table: table)
         let report = CardinalityReport { logger.warning("\($0)") }
         (self.registry, self.ledger, cardinality) = (registry, ledger, report)
+        sampler = TraceSampler(configuration.sampling)
+        edge = SignalEdge(configuration)
+        payloads = PayloadRedactor(configuration)
+        bus = ObservabilityBus.make(configuration, clock: clock, logger: logger)
         store = try configuration.store.map { try SQLiteStore(opening: $0, ledger: ledger) }
         // The host's own names come first: neither a plugin nor what is stored can take them.
         _ = try HostMetrics(registry)
@@ -87,6 +98,8 @@ package final class Engine: Sendable {
             store: store,
             plugins: plugins,
             progress: recovery.progress,
+            sampler: sampler,
+            outlet: SignalOutlet(bus: bus),
             logger: logger
         )
         let sink: any EffectsSink = store.map { StoreSink(store: $0) } ?? LedgerSink(ledger: ledger)
@@ -99,12 +112,14 @@ package final class Engine: Sendable {
 
     /// Takes a body of spans: returns when it is on disk (or accepted, where nothing is stored).
     /// - Throws: ``EngineError``; nothing of the body was taken then.
-    package func ingest(_ body: Payload, encoding: TraceEncoding) async throws(EngineError) -> IngestOutcome {
+    package func ingest(_ body: Payload, encoding: BodyEncoding) async throws(EngineError) -> IngestOutcome {
         let request: TraceRequest
         do throws(OTLPError) {
+            var payload = try TraceRequest.protobuf(body, encoding: encoding == .json ? .json : .protobuf)
+            if let redacted = payloads?.redacted(payload) { payload = redacted }
             request = try TraceRequest.decode(
-                body,
-                encoding: encoding == .json ? .json : .protobuf,
+                payload,
+                encoding: .protobuf,
                 receivedAt: clock.now(),
                 workers: workers.count
             )
@@ -126,10 +141,12 @@ package final class Engine: Sendable {
         feedback: [Feedback]
     ) async throws(EngineError) -> (scores: [AnnotationReceipt], feedback: [AnnotationReceipt]) {
         try checkRoom()
+        for trace in Set(scores.map(\.traceID) + feedback.map(\.traceID)) { try refuseSampledOut(trace) }
+        let (scores, feedback) = (scores.map(edge.cleaned), feedback.map(edge.cleaned))
         let now = clock.now()
         guard let store else {
-            for score in scores { dispatch(.score(score), isKnown: true, now) }
-            for item in feedback { dispatch(.feedback(item), isKnown: true, now) }
+            for score in scores { dispatch(.score(score), nil, now) }
+            for item in feedback { dispatch(.feedback(item), nil, now) }
             return (
                 scores.map { AnnotationReceipt(id: $0.id, replaced: false, pending: false) },
                 feedback.map { AnnotationReceipt(id: $0.id, replaced: false, pending: false) }
@@ -138,11 +155,9 @@ package final class Engine: Sendable {
         let receipt = try await submit(to: store) { completion in
             Submission(scores: scores, feedback: feedback, receivedAt: now) { [self] result in
                 if case .success(let receipt) = result {
-                    for (score, one) in zip(scores, receipt.scores) {
-                        dispatch(.score(score), isKnown: !one.pending, now)
-                    }
+                    for (score, one) in zip(scores, receipt.scores) { dispatch(.score(score), one, now) }
                     for (item, one) in zip(feedback, receipt.feedback) {
-                        dispatch(.feedback(item), isKnown: !one.pending, now)
+                        dispatch(.feedback(item), one, now)
                     }
                 }
                 completion(result)
@@ -159,12 +174,14 @@ package final class Engine: Sendable {
 
     /// Finishes what was taken, stops the workers and closes the store. Later calls are refused.
     package func shutdown() async {
+        isClosing.update { $0 = true }
         plugins?.stop()
         for worker in workers { worker.close() }
         let end = Date(timeIntervalSinceNow: 5)
         for worker in workers where !worker.wait(until: end) {
             logger.error("a worker did not stop in time; what it had not finished is done at the next start")
         }
+        await bus.shutdown()
         do {
             try store?.close()
         } catch {
@@ -175,7 +192,7 @@ package final class Engine: Sendable {
     // MARK: - On the way in
 
     private func accept(_ request: TraceRequest, receivedAt: Timestamp) async throws(EngineError) {
-        guard let store else { return dispatch(request, known: [], sequence: 0) }
+        guard let store else { return dispatch(request, known: [], sequence: 0, sequences: [:]) }
         let chunks = request.chunks()
         _ = try await submit(to: store) { completion in
             Submission(
@@ -185,7 +202,13 @@ package final class Engine: Sendable {
                 // On the writer's thread, in the order of the journal: workers see requests in that order.
                 if case .success(let receipt) = result {
                     let known = zip(chunks, receipt.isNewTrace).filter { !$1 }.map(\.0.traceID)
-                    dispatch(request, known: Set(known), sequence: receipt.sequences.last ?? 0)
+                    let numbers = zip(chunks.map(\.traceID), receipt.sequences)
+                    dispatch(
+                        request,
+                        known: Set(known),
+                        sequence: receipt.sequences.last ?? 0,
+                        sequences: configuration.processors.isEmpty ? [:] : Dictionary(numbers) { $1 }
+                    )
                 }
                 completion(result)
             }
@@ -209,7 +232,7 @@ package final class Engine: Sendable {
         }
     }
 
-    private func checkRoom() throws(EngineError) {
+    func checkRoom() throws(EngineError) {
         guard workers.allSatisfy({ $0.queuedBytes < configuration.queueBytes }) else {
             throw EngineError(
                 code: .overloaded,
@@ -218,17 +241,29 @@ package final class Engine: Sendable {
         }
     }
 
-    private func dispatch(_ request: TraceRequest, known: Set<TraceID>, sequence: Int64) {
+    func dispatch(
+        _ request: TraceRequest,
+        known: Set<TraceID>,
+        sequence: Int64,
+        sequences: [TraceID: Int64]
+    ) {
         for (index, worker) in workers.enumerated() {
             let slabs = request.slabs.filter { $0.worker == index }.map(\.slab)
-            if !slabs.isEmpty { worker.enqueue(.spans(slabs, known: known, sequence: sequence)) }
+            guard !slabs.isEmpty else { continue }
+            worker.enqueue(.spans(slabs, known: known, sequence: sequence, sequences: sequences))
         }
     }
 
-    private func dispatch(_ annotation: Annotation, isKnown: Bool, _ now: Timestamp) {
+    /// Hands an annotation to its worker; without a receipt nothing is stored.
+    func dispatch(_ annotation: Annotation, _ receipt: AnnotationReceipt?, _ now: Timestamp) {
         let partition = annotation.traceID.map(Partition.of) ?? 0
         workers[partition % workers.count].enqueue(
-            .annotation(annotation, isKnown: isKnown, receivedAt: now)
+            .annotation(
+                annotation,
+                isKnown: receipt?.pending != true,
+                isReplacement: receipt?.replaced ?? false,
+                receivedAt: now
+            )
         )
     }
 
@@ -240,8 +275,7 @@ package final class Engine: Sendable {
         }
         var replayed = 0
         try store?.replay { chunk in
-            guard let request = readable(chunk) else { return }
-            dispatch(request, known: [chunk.traceID], sequence: chunk.sequence)
+            replay(chunk)
             replayed += 1
             waitForRoom()
         }
@@ -249,6 +283,28 @@ package final class Engine: Sendable {
         for score in recovery.scores { try recount(.score(score), at: score.timestamp) }
         for item in recovery.feedback { try recount(.feedback(item), at: item.timestamp) }
         for worker in workers { worker.enqueue(.resumed) }
+    }
+
+    private func replay(_ chunk: StoredChunk) {
+        switch chunk.kind {
+        case .spans:
+            guard let trace = chunk.traceID, let request = readable(chunk) else { return }
+            dispatch(
+                request,
+                known: [trace],
+                sequence: chunk.sequence,
+                sequences: [trace: chunk.sequence]
+            )
+        case .events:
+            do {
+                let events = try EventLines.decode(chunk.payload, now: chunk.receivedAt)
+                workers[chunk.partition % workers.count].enqueue(
+                    .events(events, partition: chunk.partition, sequence: chunk.sequence)
+                )
+            } catch {
+                logger.error("chunk \(chunk.sequence) of the journal cannot be read and is left out: \(error)")
+            }
+        }
     }
 
     /// The spans of a chunk; nil, and a line in the log, where it cannot be read any more: it must not stop every start.
@@ -268,7 +324,7 @@ package final class Engine: Sendable {
 
     private func recount(_ annotation: Annotation, at time: Timestamp) throws {
         let isKnown = try annotation.traceID.map { try store?.trace($0) != nil } ?? false
-        dispatch(annotation, isKnown: isKnown, time)
+        dispatch(annotation, AnnotationReceipt(id: annotation.id, replaced: false, pending: !isKnown), time)
     }
 
     /// Holds a replay back while the workers are behind, so that memory stays bounded.
@@ -281,28 +337,14 @@ package final class Engine: Sendable {
     }
 
     private func reach(_ make: (@escaping @Sendable () -> Void) -> WorkItem) async -> Bool {
-        let (stream, continuation) = AsyncStream.makeStream(of: Void.self, bufferingPolicy: .unbounded)
-        for worker in workers where !worker.enqueue(make { continuation.yield() }) { continuation.yield() }
-        let count = workers.count
-        return await withTaskGroup(of: Bool.self) { group in
-            group.addTask {
-                var iterator = stream.makeAsyncIterator()
-                for _ in 0..<count { guard await iterator.next() != nil else { return false } }
-                return true
-            }
-            group.addTask {
-                try? await Task.sleep(for: .seconds(30))  // cancelled when the barrier was faster
-                return false
-            }
-            let reached = await group.next() ?? false
-            group.cancelAll()
-            return reached
+        await Barrier.wait(count: workers.count, limit: .seconds(30)) { done in
+            for worker in workers where !worker.enqueue(make(done)) { done() }
         }
     }
 }
 
 /// How a body of spans is written.
-package enum TraceEncoding: Sendable {
+package enum BodyEncoding: Sendable {
     /// OTLP protobuf.
     case protobuf
     /// OTLP JSON.

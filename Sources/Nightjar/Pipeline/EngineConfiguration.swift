@@ -19,6 +19,20 @@ package struct EngineConfiguration: Sendable {
     package var disabledMetrics: Set<String> = []
     /// What may wait for the workers, in bytes; beyond it requests are refused.
     package var queueBytes = 64 << 20
+    /// Which traces are stored and exported; a trace is kept if any of these keeps it, and all are where there is none.
+    package var sampling: [Sampling] = []
+    /// How secrets are taken out.
+    package var redaction = RedactionConfiguration()
+    /// How large the values of signals made in this process, or sent as events, may be.
+    package var limits = SizeLimits()
+    /// A larger value of an OTLP attribute is cut, in bytes.
+    package var valueBytes = 1 << 20
+    /// What changes or drops signals before anything else sees them, in this order.
+    package var processors: [any SignalProcessor] = []
+    /// Where signals go beside the store.
+    package var exporters: [any SignalExporter] = []
+    /// How the queues of exporters and subscribers are bounded.
+    package var bus = BusConfiguration()
 
     /// The defaults for a machine of so many cores: one is left to decoding and writing.
     package init(cores: Int) {
@@ -52,6 +66,8 @@ package struct EngineError: Error, Sendable, CustomStringConvertible {
         case overloaded
         /// The store cannot write now; the same input may be sent again later.
         case unavailable
+        /// The trace is sampled out: nothing of it is stored.
+        case sampledOut = "sampled_out"
         /// The engine is shutting down.
         case closed
     }

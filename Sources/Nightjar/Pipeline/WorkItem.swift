@@ -33,15 +33,53 @@ enum Annotation: Sendable {
         case .feedback(let feedback): feedback.metadata
         }
     }
+
+    var correlation: Correlation {
+        switch self {
+        case .score(let score): score.correlation
+        case .feedback(let feedback): feedback.correlation
+        }
+    }
+
+    var kind: AnnotationKind {
+        switch self {
+        case .score: .score
+        case .feedback: .feedback
+        }
+    }
+
+    var event: SignalEvent {
+        switch self {
+        case .score(let score): .score(score)
+        case .feedback(let feedback): .feedback(feedback)
+        }
+    }
+
+    /// With what its target belongs to, and the target's metadata below its own.
+    func joined(_ correlation: Correlation, _ metadata: Value.Object) -> Annotation {
+        switch self {
+        case .score(var score):
+            score.correlation = correlation
+            score.metadata = metadata.merging(score.metadata)
+            return .score(score)
+        case .feedback(var feedback):
+            feedback.correlation = correlation
+            feedback.metadata = metadata.merging(feedback.metadata)
+            return .feedback(feedback)
+        }
+    }
 }
 
 /// One thing for a worker to do.
 enum WorkItem: Sendable {
     /// The spans of one request to take in. `known` names the traces of which the store had spans before; `sequence` is the
-    /// position of the request's last chunk in the journal, 0 where nothing is stored.
-    case spans([Slab], known: Set<TraceID>, sequence: Int64)
-    /// A stored annotation to be counted; `isKnown`: the store has its trace.
-    case annotation(Annotation, isKnown: Bool, receivedAt: Timestamp)
+    /// position of the request's last chunk in the journal, 0 where nothing is stored; `sequences` those of each trace's chunk,
+    /// given where processors may change what is stored.
+    case spans([Slab], known: Set<TraceID>, sequence: Int64, sequences: [TraceID: Int64])
+    /// Logs and observations of one trace, or of none; `sequence` is the position of their chunk in the journal.
+    case events([SignalEvent], partition: Int, sequence: Int64)
+    /// A stored annotation to be counted; `isKnown`: the store has its trace; `isReplacement`: it replaced an earlier one.
+    case annotation(Annotation, isKnown: Bool, isReplacement: Bool, receivedAt: Timestamp)
     /// A trace that was open when the process stopped.
     case restore(TraceID)
     /// Everything that an earlier run left is queued before this.
@@ -56,7 +94,8 @@ enum WorkItem: Sendable {
     /// What the item holds in memory, for the bound of the queue.
     var bytes: Int {
         switch self {
-        case .spans(let slabs, _, _): slabs.reduce(0) { $0 + $1.retainedBytes }
+        case .spans(let slabs, _, _, _): slabs.reduce(0) { $0 + $1.retainedBytes }
+        case .events(let events, _, _): events.reduce(64) { $0 + $1.approximateBytes }
         case .annotation: 512
         case .restore, .resumed, .wake, .barrier, .finish: 64
         }

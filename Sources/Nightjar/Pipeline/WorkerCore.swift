@@ -1,6 +1,7 @@
 import CNightjarSignals
 import NightjarBus
 import NightjarExtraction
+import NightjarOTLP
 import NightjarPlugins
 import NightjarSignals
 
@@ -8,6 +9,7 @@ import NightjarSignals
 final class WorkerCore {
     private struct Waiting {
         let annotation: Annotation
+        let isReplacement: Bool
         let due: Timestamp
     }
 
@@ -15,6 +17,10 @@ final class WorkerCore {
     private let extractor: CatalogueExtractor
     private let collector: EffectsCollector
     private let rules: any RuleRunner
+    private let processing: SignalProcessing
+    private let sampler: TraceSampler
+    private let outlet: SignalOutlet
+    private let reader = OTLPSpanReader()
     private let idleTimeout: Duration
     /// Held here because the assembler does not hold it.
     private let source: (any TraceSource)?
@@ -37,13 +43,19 @@ final class WorkerCore {
         rules: any RuleRunner,
         idleTimeout: Duration,
         source: (any TraceSource)?,
+        processing: SignalProcessing = SignalProcessing([]),
+        sampler: TraceSampler = TraceSampler([]),
+        outlet: SignalOutlet = SignalOutlet(bus: nil),
         isResuming: Bool = false
     ) {
         self.isResuming = isResuming
         self.assembler = assembler
         extractor = CatalogueExtractor(catalogue, aggregator: aggregator)
-        collector = EffectsCollector(aggregator, extractor)
+        collector = EffectsCollector(aggregator, extractor, outlet: outlet, reader: reader)
         self.rules = rules
+        self.processing = processing
+        self.sampler = sampler
+        self.outlet = outlet
         self.idleTimeout = idleTimeout
         self.source = source
     }
@@ -56,13 +68,19 @@ final class WorkerCore {
     func handle(_ item: WorkItem, now: Timestamp) {
         self.now = now
         rules.refresh()
+        listen()
         switch item {
-        case .spans(let slabs, let known, let sequence):
-            for slab in slabs { take(slab, known) }
+        case .spans(let slabs, let known, let sequence, let sequences):
+            let outcome = processing.process(slabs, sequences: sequences)
+            collector.rewrite(outcome.rewrites)
+            for slab in outcome.slabs { take(slab, known) }
             if sequence > 0 { noteProgress(slabs, sequence) }
             shed()
-        case .annotation(let annotation, let isKnown, let receivedAt):
-            take(annotation, isKnown: isKnown, receivedAt: receivedAt)
+        case .events(let events, let partition, let sequence):
+            for event in events { take(event) }
+            if sequence > 0 { noteProgress(partition, sequence) }
+        case .annotation(let annotation, let isKnown, let isReplacement, let receivedAt):
+            take(annotation, isKnown: isKnown, isReplacement: isReplacement, receivedAt: receivedAt)
         case .restore(let id):
             assembler.restore(id)
             shed()
@@ -79,6 +97,7 @@ final class WorkerCore {
     func advance(now: Timestamp) {
         self.now = now
         rules.refresh()
+        listen()
         guard !isResuming else { return }
         assembler.advance(to: now, into: &actions)
         perform()
@@ -97,31 +116,57 @@ final class WorkerCore {
 
     func forget(committed: UInt64) { assembler.forget(committed: committed) }
 
+    /// Makes values for the bus where someone listens; who does may change at any time.
+    private func listen() {
+        assembler.reportsArrivals = outlet.wants(.tracing)
+        if outlet.wants(.metric) {
+            if collector.aggregator.listener == nil {
+                collector.aggregator.listener = { [unowned collector] in collector.observed($0, $1, $2) }
+            }
+        } else if outlet.bus != nil {
+            collector.aggregator.listener = nil
+        }
+    }
+
     // MARK: - Spans
 
     private func take(_ slab: Slab, _ known: Set<TraceID>) {
         collector.aggregator.count(\.spansReceived, by: Double(slab.count), at: slab.receivedAt)
         assembler.process(slab, known: known, into: &actions)
         for trace in assembler.touched {
+            if !trace.isSamplingDecided { decideSampling(trace, slab) }
             collector.changed(trace)
-            settleWaiting(trace)
         }
         perform()
+        for trace in assembler.touched { settleWaiting(trace) }
+    }
+
+    /// Asks the samplers about a trace, at its first event.
+    private func decideSampling(_ trace: TraceState, _ slab: Slab) {
+        trace.isSamplingDecided = true
+        trace.record.isSampledOut = !sampler.isKept(trace.id) {
+            let first = (0..<slab.count).first { slab.spans[$0].traceID == trace.id } ?? 0
+            return SamplingContext(reader.span(SpanReference(slab: slab, index: first)))
+        }
     }
 
     private func noteProgress(_ slabs: [Slab], _ sequence: Int64) {
         for slab in slabs {
             for span in slab.spans {
-                let partition = Partition.of(span.traceID)
-                assembler.reached(sequence, partition: partition)
-                collector.progress(sequence, partition: partition)
+                noteProgress(Partition.of(span.traceID), sequence)
             }
         }
+    }
+
+    private func noteProgress(_ partition: Int, _ sequence: Int64) {
+        assembler.reached(sequence, partition: partition)
+        collector.progress(sequence, partition: partition)
     }
 
     private func perform() {
         for action in actions {
             switch action {
+            case .arrived(let trace, let span, let arrival): arrived(trace, span, arrival)
             case .settled(let trace, let place, let started, let ended):
                 settled(trace, place, started: started, ended: ended)
             case .lateChange(let trace):
@@ -140,7 +185,18 @@ final class WorkerCore {
         actions.removeAll(keepingCapacity: true)
     }
 
-    /// Holds memory to its bound: after everything of an item is done, for until then its payloads are needed.
+    /// Tells the bus of a span as it came; what is sampled out or dropped goes nowhere.
+    private func arrived(_ trace: TraceState, _ reference: SpanReference, _ arrival: SpanArrival) {
+        guard !trace.record.isSampledOut else { return }
+        let span = reader.span(reference)
+        switch arrival {
+        case .started: outlet.emit(.spanStarted(span), .tracing)
+        case .updated: outlet.emit(.spanUpdated(span), .tracing)
+        case .ended: outlet.emit(.spanEnded(span), .tracing)
+        }
+    }
+
+    /// Holds memory: after everything of an item is done, for until then its payloads are needed.
     private func shed() {
         assembler.shed(into: &actions)
         perform()
@@ -150,6 +206,7 @@ final class WorkerCore {
     private func settled(_ trace: TraceState, _ place: Int, started: Bool, ended: Bool) {
         collector.changed(trace)
         guard let span = trace.reference(place) else { return }
+        collector.target(trace, place)
         extractor.spanSettled(
             span.row.pointee,
             started: started,
@@ -157,7 +214,6 @@ final class WorkerCore {
             receivedAt: span.slab.receivedAt
         )
         guard ended, rules.wantsSpans else { return }
-        collector.target(trace, place)
         rules.spanEnded(span, in: trace, now: now, into: collector)
     }
 
@@ -167,36 +223,67 @@ final class WorkerCore {
             collector.target(trace, nil)
             rules.traceEnded(trace.view(), now: now, into: collector)
         }
+        if !trace.record.isSampledOut {
+            let record = trace.record
+            outlet.emit(
+                .traceEnded(
+                    TraceEnd(traceID: trace.id, revision: record.revision, isPartial: record.isPartial)
+                ),
+                .traceEnded
+            )
+        }
         collector.changed(trace)
         assembler.releaseEnded(trace)
     }
 
     // MARK: - Annotations
 
-    private func take(_ annotation: Annotation, isKnown: Bool, receivedAt: Timestamp) {
-        guard let id = annotation.traceID else { return collector.count(annotation, entityType: nil) }
+    private func take(
+        _ annotation: Annotation,
+        isKnown: Bool,
+        isReplacement: Bool,
+        receivedAt: Timestamp
+    ) {
+        guard let id = annotation.traceID else { return join(annotation, nil, isReplacement) }
         if let trace = assembler.trace(id, recalling: isKnown) {
-            collector.count(annotation, entityType: trace.entityType(of: annotation.spanID))
+            join(annotation, trace, isReplacement)
         } else if waitingCount >= Self.waitingLimit {
-            collector.count(annotation, entityType: nil)
+            join(annotation, nil, isReplacement)
         } else {
             waitingCount += 1
             let due = receivedAt.advanced(by: idleTimeout)
-            waiting[id, default: []].append(Waiting(annotation: annotation, due: due))
+            let waits = Waiting(annotation: annotation, isReplacement: isReplacement, due: due)
+            waiting[id, default: []].append(waits)
             nextWaitingDue = min(nextWaitingDue ?? due, due)
         }
+    }
+
+    /// Counts an annotation whose trace is known, or is not waited for any longer.
+    private func join(_ annotation: Annotation, _ trace: TraceState?, _ isReplacement: Bool) {
+        collector.targetNothing()
+        guard let trace else {
+            return collector.count(annotation, entityType: nil, isReplacement: isReplacement)
+        }
+        var annotation = annotation
+        if annotation.correlation.isEmpty {
+            assembler.load(trace)
+            let target = trace.correlation(of: annotation.spanID, reader: reader)
+            annotation = annotation.joined(target.correlation, target.metadata)
+            collector.correlate(annotation, targetMetadata: target.metadata)
+            assembler.releaseEnded(trace)
+        }
+        collector.count(
+            annotation,
+            entityType: trace.entityType(of: annotation.spanID),
+            isReplacement: isReplacement
+        )
     }
 
     /// Counts what waited for a trace that has come.
     private func settleWaiting(_ trace: TraceState) {
         guard !waiting.isEmpty, let annotations = waiting.removeValue(forKey: trace.id) else { return }
         waitingCount -= annotations.count
-        for waiting in annotations {
-            collector.count(
-                waiting.annotation,
-                entityType: trace.entityType(of: waiting.annotation.spanID)
-            )
-        }
+        for waiting in annotations { join(waiting.annotation, trace, waiting.isReplacement) }
     }
 
     private func expireWaiting() {
@@ -204,12 +291,34 @@ final class WorkerCore {
         for (id, annotations) in waiting {
             let rest = annotations.filter { $0.due > now }
             for expired in annotations where expired.due <= now {
-                collector.count(expired.annotation, entityType: nil)
+                join(expired.annotation, nil, expired.isReplacement)
             }
             waitingCount -= annotations.count - rest.count
             waiting[id] = rest.isEmpty ? nil : rest
             for due in rest.map(\.due) { next = min(next ?? due, due) }
         }
         nextWaitingDue = next
+    }
+
+    // MARK: - Logs and observations
+
+    private func take(_ event: SignalEvent) {
+        collector.targetNothing()
+        switch event {
+        case .log(let log):
+            guard let log = processing.process(log) else { return }
+            collector.keep(log, isSampledOut: isSampledOut(log.traceID))
+        case .metric(let metric):
+            guard let metric = processing.process(metric) else { return }
+            collector.observe(metric, receivedAt: now)
+        default: break
+        }
+    }
+
+    /// Whether a signal follows a trace that is sampled out. Of a trace that is not here the samplers may still know.
+    private func isSampledOut(_ id: TraceID?) -> Bool {
+        guard let id, !sampler.keepsEverything else { return false }
+        if let trace = assembler.trace(id, recalling: false) { return trace.record.isSampledOut }
+        return sampler.knownAnswer(id) == false
     }
 }

@@ -1,0 +1,179 @@
+import Foundation
+package import NightjarBus
+import NightjarExtraction
+import NightjarOTLP
+package import NightjarSignals
+import NightjarStore
+
+/// What became of a request of events.
+package struct EventOutcome: Sendable {
+    /// How many events were taken.
+    package var accepted = 0
+    /// How many were left out because they only go out, or because they are derived here anew.
+    package var ignored = 0
+    /// What became of the scores, in their order.
+    package var scores: [AnnotationReceipt] = []
+    /// What became of the feedback, in its order.
+    package var feedback: [AnnotationReceipt] = []
+}
+
+extension Engine {
+    /// Takes events of any kind, all or none; returns when they are on disk (or accepted, where nothing is stored). Ends of
+    /// traces, drops and observations of the built-in metrics are left out: they come about here.
+    /// - Throws: ``EngineError``; nothing was taken then.
+    package func ingest(_ events: [SignalEvent]) async throws(EngineError) -> EventOutcome {
+        try checkRoom()
+        for event in events {
+            switch event {
+            case .score, .feedback: try refuseSampledOut(event.traceID)
+            default: break
+            }
+        }
+        let own = events.filter { event in
+            if case .metric(let metric) = event { !isDerived(metric.name) } else { true }
+        }
+        let batch = try prepared(own)
+        let result = await withCheckedContinuation { continuation in
+            accept(batch) { continuation.resume(returning: $0) }
+        }
+        let receipt = try result.get()
+        let ignored = batch.ignored + events.count - own.count
+        return EventOutcome(
+            accepted: events.count - ignored,
+            ignored: ignored,
+            scores: receipt.scores,
+            feedback: receipt.feedback
+        )
+    }
+
+    /// Takes events that were made in this process, and waits until they are on disk. Tries again while the store cannot take
+    /// them; false where it could not until the engine closed.
+    func take(_ events: [SignalEvent]) -> Bool {
+        var pause: TimeInterval = 0.01
+        while true {
+            let done = DispatchSemaphore(value: 0)
+            let outcome = LockedValue<Result<SubmissionReceipt, EngineError>?>(nil)
+            do throws(EngineError) {
+                accept(try prepared(events)) { result in
+                    outcome.update { $0 = result }
+                    done.signal()
+                }
+            } catch {
+                logger.error("signals of this process cannot be taken: \(error)")
+                return false
+            }
+            done.wait()
+            switch outcome.value {
+            case .failure(let error) where error.isRetryable && error.code != .closed && !isClosing.value:
+                logger.warning("signals of this process wait for the store: \(error)")
+                Thread.sleep(forTimeInterval: pause)
+                pause = min(pause * 2, 1)
+            case .failure(let error):
+                logger.error("signals of this process are lost: \(error)")
+                return false
+            case .success, nil: return true
+            }
+        }
+    }
+
+    /// Redacts and cuts what came from this process or as events, then puts it in the journal's form.
+    private func prepared(_ events: [SignalEvent]) throws(EngineError) -> EventBatch {
+        do throws(OTLPError) {
+            return try EventBatch(
+                events.map(edge.cleaned),
+                receivedAt: clock.now(),
+                workers: workers.count
+            )
+        } catch {
+            throw EngineError(code: .malformed, detail: "\(error)")
+        }
+    }
+
+    private func accept(
+        _ batch: EventBatch,
+        completion: @escaping @Sendable (Result<SubmissionReceipt, EngineError>) -> Void
+    ) {
+        let now = clock.now()
+        guard !batch.parts.isEmpty else { return completion(.success(SubmissionReceipt())) }
+        guard let store else {
+            dispatch(batch, receipt: nil, now)
+            return completion(.success(batch.receiptWithoutStore))
+        }
+        let submission = Submission(
+            chunks: batch.chunks,
+            scores: batch.scores,
+            feedback: batch.feedback,
+            receivedAt: now
+        ) { [self] result in
+            // On the writer's thread, in the order of the journal: workers see batches in that order.
+            if case .success(let receipt) = result { dispatch(batch, receipt: receipt, now) }
+            completion(result.mapError { EngineError($0) })
+        }
+        do throws(StoreError) {
+            try store.submit(submission)
+        } catch {
+            completion(.failure(EngineError(error)))
+        }
+    }
+
+    private func dispatch(_ batch: EventBatch, receipt: SubmissionReceipt?, _ now: Timestamp) {
+        for part in batch.parts {
+            switch part {
+            case .spans(let request, let trace, let chunk):
+                let isKnown = receipt.map { !$0.isNewTrace[chunk] } ?? false
+                let sequence = receipt?.sequences[chunk] ?? 0
+                dispatch(
+                    request,
+                    known: isKnown ? [trace] : [],
+                    sequence: sequence,
+                    sequences: [trace: sequence]
+                )
+            case .events(let events, let partition, let chunk):
+                workers[partition % workers.count].enqueue(
+                    .events(events, partition: partition, sequence: receipt?.sequences[chunk] ?? 0)
+                )
+            case .annotation(let annotation, let place):
+                let receipts: [AnnotationReceipt]? =
+                    switch annotation {
+                    case .score: receipt?.scores
+                    case .feedback: receipt?.feedback
+                    }
+                dispatch(annotation, receipts?[place], now)
+            }
+        }
+    }
+
+    private func isDerived(_ name: String) -> Bool {
+        name.hasPrefix("nightjar_") || (name.hasPrefix(configuration.metricsPrefix)
+            && Catalogue.names.contains(String(name.dropFirst(configuration.metricsPrefix.count))))
+    }
+
+    /// - Throws: ``EngineError`` `sampledOut` for a trace of which nothing is stored.
+    func refuseSampledOut(_ trace: TraceID?) throws(EngineError) {
+        guard let trace, !sampler.keepsEverything else { return }
+        var isSampledOut = sampler.knownAnswer(trace).map { !$0 }
+        if isSampledOut == nil, let store {
+            do throws(StoreError) {
+                isSampledOut = try store.trace(trace)?.isSampledOut
+            } catch {
+                throw EngineError(error)
+            }
+        }
+        if isSampledOut == true {
+            throw EngineError(
+                code: .sampledOut,
+                detail: "trace \(trace) is sampled out: nothing of it is stored, so it cannot be annotated"
+            )
+        }
+    }
+}
+
+extension EventBatch {
+    /// What is answered where nothing is stored.
+    fileprivate var receiptWithoutStore: SubmissionReceipt {
+        var receipt = SubmissionReceipt()
+        receipt.scores = scores.map { AnnotationReceipt(id: $0.id, replaced: false, pending: false) }
+        receipt.feedback = feedback.map { AnnotationReceipt(id: $0.id, replaced: false, pending: false) }
+        return receipt
+    }
+}
