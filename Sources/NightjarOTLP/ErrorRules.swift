@@ -10,6 +10,8 @@ struct SpanOutcome {
     var hasException = false
     var exceptionType = nj_text.absent
     var exceptionMessage = nj_text.absent
+    /// Whether an event is the verdict of an evaluation.
+    var hasEvaluations = false
     /// When the first chunk of a streamed answer came; 0 where no event says so.
     var firstChunkNano: UInt64 = 0
 }

@@ -61,6 +61,10 @@ struct JSONTranscoder {
                 path.append((field.name, -1))
                 try messages(field.number, inner, isList: kind == .array)
                 path.removeLast()
+            } else if kind == .array {
+                try reader.begin(.array)
+                var isFirst = true
+                while try reader.nextElement(&isFirst) { try value(field) }
             } else {
                 try value(field)
             }
@@ -80,6 +84,11 @@ struct JSONTranscoder {
         case .base64: try base64(field.number)
         case .spanKind: writer.varint(field.number, try enumeration(Self.spanKinds))
         case .statusCode: writer.varint(field.number, try enumeration(Self.statusCodes))
+        case .severity: writer.varint(field.number, try enumeration(Self.severities))
+        case .temporality: writer.varint(field.number, try enumeration(Self.temporalities))
+        case .zigzag:
+            let number = try integer()
+            writer.varint(field.number, UInt64(bitPattern: number << 1 ^ number >> 63))
         case .message: try reader.skipValue()
         }
     }
@@ -91,6 +100,19 @@ struct JSONTranscoder {
     ]
     private static let statusCodes: [StaticString] = [
         "STATUS_CODE_UNSET", "STATUS_CODE_OK", "STATUS_CODE_ERROR",
+    ]
+    private static let temporalities: [StaticString] = [
+        "AGGREGATION_TEMPORALITY_UNSPECIFIED", "AGGREGATION_TEMPORALITY_DELTA",
+        "AGGREGATION_TEMPORALITY_CUMULATIVE",
+    ]
+    private static let severities: [StaticString] = [
+        "SEVERITY_NUMBER_UNSPECIFIED", "SEVERITY_NUMBER_TRACE", "SEVERITY_NUMBER_TRACE2",
+        "SEVERITY_NUMBER_TRACE3", "SEVERITY_NUMBER_TRACE4", "SEVERITY_NUMBER_DEBUG", "SEVERITY_NUMBER_DEBUG2",
+        "SEVERITY_NUMBER_DEBUG3", "SEVERITY_NUMBER_DEBUG4", "SEVERITY_NUMBER_INFO", "SEVERITY_NUMBER_INFO2",
+        "SEVERITY_NUMBER_INFO3", "SEVERITY_NUMBER_INFO4", "SEVERITY_NUMBER_WARN", "SEVERITY_NUMBER_WARN2",
+        "SEVERITY_NUMBER_WARN3", "SEVERITY_NUMBER_WARN4", "SEVERITY_NUMBER_ERROR", "SEVERITY_NUMBER_ERROR2",
+        "SEVERITY_NUMBER_ERROR3", "SEVERITY_NUMBER_ERROR4", "SEVERITY_NUMBER_FATAL", "SEVERITY_NUMBER_FATAL2",
+        "SEVERITY_NUMBER_FATAL3", "SEVERITY_NUMBER_FATAL4",
     ]
 
     private mutating func messages(_ number: UInt32, _ inner: OTLPMessage, isList: Bool) throws(JSONError) {

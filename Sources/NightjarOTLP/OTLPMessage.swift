@@ -4,7 +4,11 @@ import NightjarSignals
 /// The messages of OTLP that come as JSON, and how JSON names their fields: `opentelemetry-proto`, v1.
 enum OTLPMessage: Int, CaseIterable {
     case traceRequest, resourceSpans, scopeSpans, resource, scope, keyValue, anyValue, arrayValue, listOfKeys,
-        span, event, link, status
+        span, event, link, status,
+        logsRequest, resourceLogs, scopeLogs, logRecord,
+        metricsRequest, resourceMetrics, scopeMetrics, metric, gauge, sum, histogram, exponentialHistogram,
+        summary,
+        numberPoint, histogramPoint, exponentialPoint, exponentialBuckets, summaryPoint, quantile
 
     /// One field of a message.
     struct Field {
@@ -17,8 +21,7 @@ enum OTLPMessage: Int, CaseIterable {
         /// How its value is written.
         let form: Form
 
-        fileprivate init(_ number: UInt32, _ name: StaticString, _ original: StaticString? = nil, form: Form)
-        {
+        init(_ number: UInt32, _ name: StaticString, _ original: StaticString? = nil, form: Form) {
             self.number = number
             self.name = name
             self.original = original ?? name
@@ -41,6 +44,10 @@ enum OTLPMessage: Int, CaseIterable {
         case base64
         case spanKind
         case statusCode
+        case severity
+        case temporality
+        /// A signed number of 32 bits, small ones short.
+        case zigzag
         /// A message, or a list of messages.
         case message(OTLPMessage)
     }
@@ -154,6 +161,7 @@ enum OTLPMessage: Int, CaseIterable {
                 .init(2, "message", form: .text),
                 .init(3, "code", form: .statusCode),
             ]
+        default: logs ?? metrics ?? points
         }
     }
 }

@@ -212,6 +212,8 @@ extension SpanOutcome {
             hasException = true
             exceptionType = type
             exceptionMessage = text
+        } else if name.equals(Evaluation.eventName) {
+            hasEvaluations = true
         } else if name.equals("gen_ai.content.completion.chunk"), firstChunkNano == 0 || time < firstChunkNano
         {
             firstChunkNano = time

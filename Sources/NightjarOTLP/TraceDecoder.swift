@@ -6,7 +6,7 @@ struct TraceDecoder {
     private(set) var slabs: [(worker: Int, slab: Slab)] = []
     private(set) var spanCount = 0
     private(set) var dropped = 0
-    private(set) var rejections = Rejections()
+    private(set) var rejections = Rejections(of: "spans")
 
     private let payload: Payload
     private let receivedAt: Timestamp
@@ -203,6 +203,7 @@ struct TraceDecoder {
             slab: slab
         )
         SpanMapping.apply(words, scratch.outcome, context, to: &scratch.row)
+        if scratch.outcome.hasEvaluations { scratch.row.flags |= UInt8(NJ_SPAN_HAS_EVALUATIONS.rawValue) }
         slab.append(scratch.row)
         spanCount += 1
     }

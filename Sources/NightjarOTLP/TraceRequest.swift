@@ -91,34 +91,42 @@ package struct TraceRequest: Sendable {
     }
 }
 
-/// Why spans were refused, counted by reason.
+/// Why spans, or other items of a request, were refused, counted by reason.
 struct Rejections {
     enum Reason: Int, CaseIterable {
         case identifier
         case spanBytes
         case attributes
+        case malformedIdentifier
+        case withoutPoints
 
         var text: String {
             switch self {
             case .identifier: "with a missing, malformed or all-zero trace or span id"
             case .spanBytes: "too large"
             case .attributes: "with too many attributes"
+            case .malformedIdentifier: "with a malformed trace or span id"
+            case .withoutPoints: "without a name or without data of a known kind"
             }
         }
     }
 
+    /// What the items are called.
+    let items: String
     private var counts = [Int](repeating: 0, count: Reason.allCases.count)
     private var first = ""
 
+    init(of items: String) { self.items = items }
+
     var count: Int { counts.reduce(0, +) }
 
-    /// One line with the counts and the place of the first span refused.
+    /// One line with the counts and the place of the first item refused.
     var message: String? {
         guard count > 0 else { return nil }
         let parts = Reason.allCases.filter { counts[$0.rawValue] > 0 }.map {
             "\(counts[$0.rawValue]) \($0.text)"
         }
-        return "rejected spans: \(parts.joined(separator: ", ")); the first is \(first)"
+        return "rejected \(items): \(parts.joined(separator: ", ")); the first is \(first)"
     }
 
     mutating func add(_ reason: Reason, at path: String) {

@@ -23,6 +23,12 @@ package struct CaptureFolder: Sendable {
     package let requests: [Request]
     /// What a correct receiver derives from each span.
     package let expectedSpans: [Value.Object]
+    /// How many log records of each event name each request has.
+    package let expectedLogs: [Value.Object]
+    /// The results of evaluations, wherever they stand.
+    package let expectedEvaluations: [Value.Object]
+    /// The names of the metrics, in order, each once.
+    package let expectedMetricNames: [String]
 
     /// Reads a folder.
     package init(_ folder: URL) throws {
@@ -40,6 +46,9 @@ package struct CaptureFolder: Sendable {
         }
         let expected = try Self.json(folder.appendingPathComponent("expected.json"))
         expectedSpans = (expected["spans"]?.array ?? []).compactMap(\.object)
+        expectedLogs = (expected["logs"]?.array ?? []).compactMap(\.object)
+        expectedEvaluations = (expected["evaluations"]?.array ?? []).compactMap(\.object)
+        expectedMetricNames = (expected["metric_names"]?.array ?? []).compactMap(\.string)
     }
 
     /// The folders of all clients in a folder, by name.
