@@ -115,7 +115,7 @@ package final class Engine: Sendable {
     package func ingest(_ body: Payload, encoding: BodyEncoding) async throws(EngineError) -> IngestOutcome {
         let request: TraceRequest
         do throws(OTLPError) {
-            var payload = try TraceRequest.protobuf(body, encoding: encoding == .json ? .json : .protobuf)
+            var payload = try TraceRequest.protobuf(body, encoding: encoding.otlp)
             if let redacted = payloads?.redacted(payload) { payload = redacted }
             request = try TraceRequest.decode(
                 payload,
@@ -124,7 +124,7 @@ package final class Engine: Sendable {
                 workers: workers.count
             )
         } catch {
-            throw EngineError(code: error.code == .tooLarge ? .tooLarge : .malformed, detail: "\(error)")
+            throw EngineError(error)
         }
         if request.spanCount > 0 { try await accept(request, receivedAt: now) }
         return IngestOutcome(

@@ -213,7 +213,9 @@ final class WorkerCore {
             ended: ended,
             receivedAt: span.slab.receivedAt
         )
-        guard ended, rules.wantsSpans else { return }
+        guard ended else { return }
+        for verdict in Evaluation.evaluations(span) { collector.score(verdict.score) }
+        guard rules.wantsSpans else { return }
         rules.spanEnded(span, in: trace, now: now, into: collector)
     }
 
