@@ -3,19 +3,24 @@ import Synchronization
 /// What cardinality protection has dropped, with sample values, for people to look at; and who is to be warned once.
 /// Safe to use from any thread.
 package final class CardinalityReport: Sendable {
-    /// At most so many pairs of metric and label have counters of their own; the rest counts as `other`.
+    /// At most so many pairs of metric and label have counters of their own; the rest counts as `other`. So many metrics are
+    /// warned about, too.
     package static let pairLimit = 1000
     /// So many different values of a dropped label are kept as samples.
     package static let sampleLimit = 5
+    /// Samples, and names in warnings, are cut to so many characters: they are what someone sent.
+    private static let textLimit = 128
 
     /// One line of the report.
     package struct Entry: Sendable, Equatable {
         /// The metric.
         package var metric: String
-        /// The label.
+        /// The label; `other` stands for those beyond the limit.
         package var label: String
-        /// Why it was dropped.
-        package var reason: LabelDropReason
+        /// Why it was dropped, a ``LabelDropReason``.
+        package var reason: String
+        /// How often.
+        package var count: UInt64
         /// Some of its values.
         package var samples: [String]
     }
@@ -23,13 +28,14 @@ package final class CardinalityReport: Sendable {
     private struct Key: Hashable {
         let metric: String
         let label: String
-        let reason: LabelDropReason
+        let reason: String
     }
 
     private struct State {
-        var entries: [Key: [String]] = [:]
+        var samples: [Key: [String]] = [:]
         var pairs: Set<[String]> = []
-        var warned: Set<String> = []
+        var refused: Set<String> = []
+        var overflowed: Set<String> = []
     }
 
     private let state = Mutex(State())
@@ -42,44 +48,75 @@ package final class CardinalityReport: Sendable {
 
     /// Notes a dropped label; returns the value that its counter's label `label` gets.
     func dropped(_ metric: String, _ drop: LabelFilter.Drop) -> String {
+        let value = cut(drop.value)
         let (isFirst, label) = state.withLock { state in
-            let key = Key(metric: metric, label: drop.name, reason: drop.reason)
+            let key = Key(metric: metric, label: drop.name, reason: drop.reason.rawValue)
             let isKnown = state.pairs.contains([metric, drop.name])
             guard isKnown || state.pairs.count < Self.pairLimit else { return (false, "other") }
             state.pairs.insert([metric, drop.name])
-            let isFirst = state.entries[key] == nil
-            var samples = state.entries[key] ?? []
-            if samples.count < Self.sampleLimit, !samples.contains(drop.value) { samples.append(drop.value) }
-            state.entries[key] = samples
+            let isFirst = state.samples[key] == nil
+            var samples = state.samples[key] ?? []
+            if samples.count < Self.sampleLimit, !samples.contains(value) { samples.append(value) }
+            state.samples[key] = samples
             return (isFirst, drop.name)
         }
         if isFirst {
-            warn("label \(drop.name) of \(metric) is dropped (\(drop.reason.rawValue)): \(drop.value)")
+            warn("label \(drop.name) of \(metric) is dropped (\(drop.reason.rawValue)): \(value)")
         }
         return label
     }
 
-    /// Warns once for a metric whose observations are refused, for at most as many metrics as there may be pairs.
+    /// Warns once for a metric whose observations are refused.
     func rejected(_ metric: String, _ reason: MetricError.Code) {
-        once("observation of \(metric) refused: \(reason.rawValue)")
+        warnOnce(\.refused, metric) { "observation of \($0) refused: \(reason.rawValue)" }
     }
 
     /// Warns once for a metric that has reached its limit of label sets.
     func overflowed(_ metric: String) {
-        once("metric \(metric) has reached its limit of label sets; new ones count in otel_metric_overflow")
-    }
-
-    /// The report, by metric, label and reason.
-    package func entries() -> [Entry] {
-        state.withLock { state in
-            state.entries.map { Entry(metric: $0.metric, label: $0.label, reason: $0.reason, samples: $1) }
-        }.sorted { ($0.metric, $0.label, $0.reason.rawValue) < ($1.metric, $1.label, $1.reason.rawValue) }
-    }
-
-    private func once(_ message: String) {
-        let isFirst = state.withLock { state in
-            state.warned.count < Self.pairLimit && state.warned.insert(message).inserted
+        warnOnce(\.overflowed, metric) {
+            "metric \($0) has reached its limit of label sets; new ones count in otel_metric_overflow"
         }
-        if isFirst { warn(message) }
+    }
+
+    /// The report, by metric, label and reason. How often is what `series` (the ledger's) say, so it goes on after a restart;
+    /// samples are those since the start.
+    package func entries(counting series: [StoredSeries] = []) -> [Entry] {
+        var entries = state.withLock(\.samples).reduce(into: [Key: Entry]()) { entries, sample in
+            let key = sample.key
+            entries[key] = Entry(
+                metric: key.metric,
+                label: key.label,
+                reason: key.reason,
+                count: 0,
+                samples: sample.value
+            )
+        }
+        for one in series where one.instrument.name == HostMetrics.labelsDroppedName {
+            let labels = Dictionary(one.labels.map { ($0.name, $0.value) }) { $1 }
+            guard let metric = labels["metric"], let label = labels["label"], let reason = labels["reason"]
+            else { continue }
+            let key = Key(metric: metric, label: label, reason: reason)
+            entries[
+                key,
+                default: Entry(metric: metric, label: label, reason: reason, count: 0, samples: [])
+            ].count += one.total.count
+        }
+        return entries.values.sorted { ($0.metric, $0.label, $0.reason) < ($1.metric, $1.label, $1.reason) }
+    }
+
+    private func warnOnce(
+        _ warned: any WritableKeyPath<State, Set<String>> & Sendable,
+        _ metric: String,
+        _ message: (String) -> String
+    ) {
+        let name = cut(metric)
+        let isFirst = state.withLock { state in
+            state[keyPath: warned].count < Self.pairLimit && state[keyPath: warned].insert(name).inserted
+        }
+        if isFirst { warn(message(name)) }
+    }
+
+    private func cut(_ text: String) -> String {
+        text.utf8.count <= Self.textLimit ? text : String(text.prefix(Self.textLimit))
     }
 }

@@ -2,10 +2,15 @@ import NightjarSignals
 
 /// The metrics that the host keeps about itself; their names are all in this file.
 package struct HostMetrics: Sendable {
+    /// The name of `labelsDropped`, for who reads it back.
+    static let labelsDroppedName = "nightjar_labels_dropped_total"
+
     /// Labels dropped by cardinality protection, by metric, label and reason.
     package let labelsDropped: InstrumentID
     /// Observations that were refused, by reason.
     package let metricsRejected: InstrumentID
+    /// Event times that lay too far ahead of their receipt.
+    package let metricTimeClamped: InstrumentID
     /// Spans that were changed after they had been counted.
     package let lateChanges: InstrumentID
     /// Spans whose end lies before their start.
@@ -17,16 +22,25 @@ package struct HostMetrics: Sendable {
     /// Spans taken in.
     package let spansReceived: InstrumentID
 
+    private let all: Set<InstrumentID>
+
     /// Declares them.
     package init(_ registry: MetricRegistry) throws(MetricError) {
+        var all: Set<InstrumentID> = []
         func counter(_ name: String, _ help: String) throws(MetricError) -> InstrumentID {
-            try registry.instrument(InstrumentDescriptor(name: name, type: .counter, help: help))
+            let id = try registry.instrument(InstrumentDescriptor(name: name, type: .counter, help: help))
+            all.insert(id)
+            return id
         }
         labelsDropped = try counter(
-            "nightjar_labels_dropped_total",
+            Self.labelsDroppedName,
             "Labels dropped by cardinality protection"
         )
         metricsRejected = try counter("nightjar_metrics_rejected_total", "Observations that were refused")
+        metricTimeClamped = try counter(
+            "nightjar_metric_time_clamped_total",
+            "Event times of metrics more than five minutes after receipt"
+        )
         lateChanges = try counter("nightjar_late_changes_total", "Spans changed after they had been counted")
         clockSkew = try counter("nightjar_clock_skew_total", "Spans whose end lies before their start")
         scoresReplaced = try counter(
@@ -38,5 +52,9 @@ package struct HostMetrics: Sendable {
             "Spans counted before their ancestors were known"
         )
         spansReceived = try counter("nightjar_spans_received_total", "Spans taken in")
+        self.all = all
     }
+
+    /// Whether a metric is one of these.
+    package func contains(_ instrument: InstrumentID) -> Bool { all.contains(instrument) }
 }

@@ -71,6 +71,11 @@ package struct LabelPolicy: Sendable, Equatable {
         both.maximumValueLength = [maximumValueLength, other.maximumValueLength].compactMap(\.self).min()
         return both
     }
+
+    /// This policy and those of one source for a metric: the ones for all metrics (`*`) and its own.
+    func combined(with policies: [String: LabelPolicy], of metric: String) -> LabelPolicy {
+        [policies["*"], policies[metric]].compactMap(\.self).reduce(self) { $0.combined(with: $1) }
+    }
 }
 
 /// Why a metric or an observation was refused.
@@ -83,11 +88,15 @@ package struct MetricError: Error, Sendable, Equatable, CustomStringConvertible 
         case invalidLabelName = "invalid_label_name"
         /// The name is in use with another type.
         case typeConflict = "type_conflict"
-        /// The value is NaN, infinite, or a negative increment of a counter.
-        case invalidValue = "invalid_value"
+        /// The value is not a number.
+        case notANumber = "nan"
+        /// The value is infinite.
+        case infinite
+        /// The increment of a counter is negative.
+        case negativeIncrement = "negative_increment"
         /// There are 10,000 metric names already.
         case tooManyNames = "too_many_names"
-        /// The buckets are not finite, ascending numbers, or differ from another plugin's.
+        /// The buckets are none, too many, not finite or not ascending, or differ from another plugin's.
         case invalidBuckets = "invalid_buckets"
     }
 
@@ -107,6 +116,15 @@ package struct MetricError: Error, Sendable, Equatable, CustomStringConvertible 
 
     /// One line a person can act on.
     package var description: String { "metric \(metric): \(detail)" }
+}
+
+extension MetricError {
+    /// Why a metric of this type does not take a value; nil where it does.
+    static func fault(in value: Double, of type: MetricType) -> Code? {
+        if value.isNaN { return .notANumber }
+        if value.isInfinite { return .infinite }
+        return type == .counter && value < 0 ? .negativeIncrement : nil
+    }
 }
 
 /// Whether a name is one that Prometheus accepts for a metric.

@@ -9,14 +9,16 @@ package struct CardinalityConfiguration: Sendable, Equatable {
 
     /// Names that never pass, compared without case.
     package var blockedLabels = defaultBlockedLabels
-    /// Names that pass in spite of the list above and of the UUID rule, compared without case.
+    /// Names that pass in spite of every list of blocked names and of the UUID rule, compared without case.
     package var allowedLabels: Set<String> = []
     /// Whether a label whose whole value looks like a UUID is dropped.
     package var blockUUIDs = true
     /// At most so many label sets for a metric; what goes beyond is counted in one overflow series.
     package var cardinalityLimit = 2000
-    /// Longer values are cut to so many characters.
+    /// Longer values are cut to so many characters; a policy can only shorten it.
     package var maximumValueLength = 128
+    /// What holds for single metrics beside the policies of plugins; the metric `*` is all.
+    package var perMetric: [String: LabelPolicy] = [:]
 
     /// The defaults.
     package init() {}
@@ -73,6 +75,11 @@ package struct LabelFilter: Sendable {
         return (kept, dropped)
     }
 
+    /// The policy of a metric: what others want of it, and what the configuration says of it.
+    package func policy(of metric: String, _ others: LabelPolicy) -> LabelPolicy {
+        others.combined(with: configuration.perMetric, of: metric)
+    }
+
     /// How many label sets a metric of this policy may have.
     package func limit(_ policy: LabelPolicy) -> Int {
         policy.cardinalityLimit ?? configuration.cardinalityLimit
@@ -81,9 +88,10 @@ package struct LabelFilter: Sendable {
     private func reason(against label: Label, policy: LabelPolicy) -> LabelDropReason? {
         if let allow = policy.allow, !allow.contains(label.name) { return .notAllowed }
         let name = label.name.lowercased()
-        if policy.block.contains(where: { $0.lowercased() == name }) { return .blocked }
         if allowed.contains(name) { return nil }
-        if blocked.contains(name) { return .blocked }
+        if blocked.contains(name) || policy.block.contains(where: { $0.lowercased() == name }) {
+            return .blocked
+        }
         return configuration.blockUUIDs && isUUID(label.value) ? .uuid : nil
     }
 

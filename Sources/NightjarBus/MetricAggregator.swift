@@ -9,6 +9,13 @@ package final class MetricAggregator {
         fileprivate let plan: Int32
     }
 
+    /// A direct observation without its value and time.
+    private struct DirectKey: Hashable {
+        let name: String
+        let type: MetricType
+        let labels: [String: String]
+    }
+
     /// What happens for one set of labels as they came.
     private struct Plan {
         /// The place in `sums`.
@@ -19,7 +26,9 @@ package final class MetricAggregator {
 
     private struct Sum {
         let series: SeriesID
+        let instrument: InstrumentID
         let type: MetricType
+        let labels: [Label]
         let bounds: [Double]
         var value: Double = 0
         var count: UInt64 = 0
@@ -27,10 +36,16 @@ package final class MetricAggregator {
         var buckets: [UInt32] = []
     }
 
-    /// Sees every observation as it is added: for runs over recorded events, which print them.
+    /// Event time may lie so far beyond receipt; later is clamped to it (signals contract, section 6).
+    package static let clockAllowance = Duration.seconds(300)
+    /// Series that no cell leads to any more are forgotten when there are so many.
+    private static let seriesLimit = 65_536
+
+    /// Sees every observation as it is added, the host's own among them; ``event(_:value:at:)`` makes an event of one. Nothing
+    /// is done for it where it is not set.
     package var observer: ((SeriesID, Double, Timestamp) -> Void)?
 
-    /// Changes when label policies have changed: cells made before it are void.
+    /// Changes when policies, buckets or places have changed: cells made before it are void.
     package private(set) var epoch = 0
 
     private let registry: MetricRegistry
@@ -39,11 +54,15 @@ package final class MetricAggregator {
     private let report: CardinalityReport
     private let own: HostMetrics
     private var keys = TextKeyTable()
+    private var directPlans: [DirectKey: Int32] = [:]
     private var plans: [Plan] = []
     private var sums: [Sum] = []
     private var sumBySeries: [SeriesID: Int32] = [:]
     private var touched: [Int32] = []
-    private var policyGeneration: Int
+    private var events: [SeriesID: Metric] = [:]
+    private var generations: (registry: Int, table: Int)
+    /// The latest event time so far, for what is refused before its time is known.
+    private var latest = Timestamp(unixNano: 0)
 
     /// An aggregator over the process's metrics and series.
     package init(
@@ -57,7 +76,7 @@ package final class MetricAggregator {
         filter = LabelFilter(configuration)
         self.report = report
         own = try HostMetrics(registry)
-        policyGeneration = registry.policyGeneration
+        generations = (registry.policyGeneration, table.generation)
     }
 
     /// Adds one observation. A value that the metric's type does not take is rejected and counted.
@@ -81,12 +100,14 @@ package final class MetricAggregator {
             )
             let tag = UInt64(UInt32(bitPattern: instrument.index))
             if let plan = keys.find(tag: tag, texts) { return Cell(plan: plan) }
-            guard let plan = plan(instrument, labels) else { return nil }
-            if keys.isFull { forget() }
-            let index = Int32(plans.count)
-            plans.append(plan)
-            keys.insert(tag: tag, texts, index)
-            return Cell(plan: index)
+            guard labels.allSatisfy({ isLabelName($0.name.buffer) }) else {
+                reject(.invalidLabelName, metric: registry.descriptor(instrument).name)
+                return nil
+            }
+            let given = labels.map { Label($0.name.string ?? "", $0.value.string ?? "") }
+            let plan = plan(instrument, given)
+            keys.insert(tag: tag, texts, plan)
+            return Cell(plan: plan)
         }
     }
 
@@ -94,12 +115,86 @@ package final class MetricAggregator {
     package func add(_ cell: Cell, value: Double, at time: Timestamp) {
         let plan = plans[Int(cell.plan)]
         let index = Int(plan.sum)
-        guard value.isFinite, value >= 0 || sums[index].type != .counter else {
-            reject(.invalidValue, metric: table.series(sums[index].series).instrument.name)
+        if let fault = MetricError.fault(in: value, of: sums[index].type) {
+            reject(fault, metric: registry.descriptor(sums[index].instrument).name)
             return
         }
         observe(plan.sum, value, at: time)
         for drop in plan.drops { observe(drop, 1, at: time) }
+    }
+
+    /// Adds a direct observation: declares its metric if it is new, checks it, clamps its time and filters its labels.
+    /// - Returns: The observation as it was added: what exporters see.
+    /// - Throws: ``MetricError`` when it was refused; it is counted then.
+    @discardableResult
+    package func record(_ metric: Metric, receivedAt: Timestamp) throws(MetricError) -> Metric {
+        let plan: Plan
+        do throws(MetricError) {
+            if let fault = MetricError.fault(in: metric.value, of: metric.type) {
+                throw MetricError(code: fault, metric: metric.name, detail: "does not take \(metric.value)")
+            }
+            plan = plans[Int(try directPlan(metric))]
+        } catch {
+            reject(error.code, metric: error.metric)
+            throw error
+        }
+        var added = metric
+        added.timestamp = clamped(metric.timestamp, receivedAt: receivedAt)
+        added.labels = event(of: sums[Int(plan.sum)]).labels
+        observe(plan.sum, added.value, at: added.timestamp)
+        for drop in plan.drops { observe(drop, 1, at: added.timestamp) }
+        return added
+    }
+
+    private func directPlan(_ metric: Metric) throws(MetricError) -> Int32 {
+        refresh()
+        let key = DirectKey(name: metric.name, type: metric.type, labels: metric.labels)
+        if let plan = directPlans[key] { return plan }
+        let instrument = try registry.instrument(
+            InstrumentDescriptor(name: metric.name, type: metric.type)
+        )
+        let labels = metric.labels.map { Label($0.key, $0.value) }.sorted { $0.name < $1.name }
+        if let label = labels.first(where: { !isLabelName($0.name.utf8) }) {
+            throw MetricError(
+                code: .invalidLabelName,
+                metric: metric.name,
+                detail: "\(label.name) is no label name; use letters, digits and _, not starting with a digit"
+            )
+        }
+        let plan = plan(instrument, labels)
+        directPlans[key] = plan
+        return plan
+    }
+
+    /// The time that an observation counts at, and one more count where it is not its own.
+    package func clamped(_ time: Timestamp, receivedAt: Timestamp) -> Timestamp {
+        let limit = receivedAt.advanced(by: Self.clockAllowance)
+        guard time > limit else { return time }
+        count(\.metricTimeClamped, at: limit)
+        return limit
+    }
+
+    /// The event of an observation that was added, with the labels that really went in; nil for the host's own metrics.
+    package func event(_ series: SeriesID, value: Double, at time: Timestamp) -> Metric? {
+        guard let place = sumBySeries[series] else { return nil }
+        let sum = sums[Int(place)]
+        guard !own.contains(sum.instrument) else { return nil }
+        var event = event(of: sum)
+        (event.value, event.timestamp) = (value, time)
+        return event
+    }
+
+    private func event(of sum: Sum) -> Metric {
+        if let event = events[sum.series] { return event }
+        let event = Metric(
+            timestamp: latest,
+            name: registry.descriptor(sum.instrument).name,
+            type: sum.type,
+            value: 0,
+            labels: Dictionary(sum.labels.map { ($0.name, $0.value) }) { $1 }
+        )
+        events[sum.series] = event
+        return event
     }
 
     /// Counts an event of the host itself.
@@ -115,8 +210,7 @@ package final class MetricAggregator {
     /// Counts an observation that was refused, by reason.
     package func reject(_ reason: MetricError.Code, metric: String) {
         report.rejected(metric, reason)
-        let now = Timestamp(unixNano: 0)
-        observe(sum(own.metricsRejected, [Label("reason", reason.rawValue)]), 1, at: now)
+        observe(sum(own.metricsRejected, [Label("reason", reason.rawValue)]), 1, at: latest)
     }
 
     /// The delta of a single observation of 1 that is to be added later, when it is known to be the first.
@@ -141,7 +235,10 @@ package final class MetricAggregator {
 
     /// Hands over what was added since the last call.
     package func take() -> [SeriesDelta] {
-        defer { touched.removeAll(keepingCapacity: true) }
+        defer {
+            touched.removeAll(keepingCapacity: true)
+            if sums.count > Self.seriesLimit { forgetSeries() }
+        }
         return touched.map { place in
             let index = Int(place)
             defer {
@@ -165,6 +262,7 @@ package final class MetricAggregator {
     private func observe(_ place: Int32, _ value: Double, at time: Timestamp) {
         let index = Int(place)
         observer?(sums[index].series, value, time)
+        if time > latest { latest = time }
         if sums[index].count == 0 { touched.append(place) }
         sums[index].count += 1
         if sums[index].type == .gauge {
@@ -181,14 +279,12 @@ package final class MetricAggregator {
         }
     }
 
-    private func plan(_ instrument: InstrumentID, _ labels: UnsafeBufferPointer<nj_label>) -> Plan? {
+    /// Makes a plan, and room for it where there is none.
+    private func plan(_ instrument: InstrumentID, _ labels: [Label]) -> Int32 {
+        if keys.isFull || directPlans.count >= keys.limit { forget() }
         let metric = registry.descriptor(instrument).name
-        guard labels.allSatisfy({ isLabelName($0.name.buffer) }) else {
-            reject(.invalidLabelName, metric: metric)
-            return nil
-        }
-        let given = labels.map { Label($0.name.string ?? "", $0.value.string ?? "") }
-        let (kept, dropped) = filter.apply(given, policy: registry.policy(of: metric))
+        let policy = filter.policy(of: metric, registry.policy(of: metric))
+        let (kept, dropped) = filter.apply(labels, policy: policy)
         let drops = dropped.map { drop in
             let label = report.dropped(metric, drop)
             return sum(
@@ -196,49 +292,64 @@ package final class MetricAggregator {
                 [Label("label", label), Label("metric", metric), Label("reason", drop.reason.rawValue)]
             )
         }
-        return Plan(sum: sum(instrument, kept.filter { !$0.value.isEmpty }), drops: drops)
+        let index = Int32(plans.count)
+        plans.append(Plan(sum: sum(instrument, kept), drops: drops))
+        return index
     }
 
-    /// The place of a series, admitted if it is new; later labels of the same name win.
+    /// The place of a series, admitted if it is new; later labels of the same name win, and empty ones are left out.
     private func sum(_ instrument: InstrumentID, _ labels: [Label]) -> Int32 {
         var byName: [String: String] = [:]
         for label in labels { byName[label.name] = label.value }
-        let sorted = byName.keys.sorted().map { Label($0, byName[$0] ?? "") }
+        let sorted = byName.filter { !$0.value.isEmpty }.map { Label($0.key, $0.value) }
+            .sorted { $0.name < $1.name }
         let name = registry.descriptor(instrument).name
-        let limit = filter.limit(registry.policy(of: name))
         let admitted = table.admit(
             instrument,
             registry.resolvedDescriptor(instrument),
             labels: sorted,
-            limit: limit
+            limit: filter.limit(filter.policy(of: name, registry.policy(of: name)))
         )
         if admitted.overflowed { report.overflowed(name) }
         if let place = sumBySeries[admitted.id] { return place }
-        let descriptor = registry.resolvedDescriptor(instrument)
-        let bounds = descriptor.type == .histogram ? descriptor.buckets ?? [] : []
+        let series = table.series(admitted.id)
+        let bounds = series.instrument.buckets ?? []
+        let isHistogram = series.instrument.type == .histogram
         let place = Int32(sums.count)
         sums.append(
             Sum(
                 series: admitted.id,
-                type: descriptor.type,
-                bounds: bounds,
-                buckets: descriptor.type == .histogram ? Array(repeating: 0, count: bounds.count + 1) : []
+                instrument: instrument,
+                type: series.instrument.type,
+                labels: series.labels,
+                bounds: isHistogram ? bounds : [],
+                buckets: isHistogram ? Array(repeating: 0, count: bounds.count + 1) : []
             )
         )
         sumBySeries[admitted.id] = place
         return place
     }
 
-    /// Looks whether label policies have changed, and if so voids the cells made before.
+    /// Looks whether policies, buckets or places have changed, and if so voids the cells made before.
     package func refresh() {
-        guard registry.policyGeneration != policyGeneration else { return }
-        policyGeneration = registry.policyGeneration
+        let now = (registry.policyGeneration, table.generation)
+        guard now != generations else { return }
+        generations = now
         forget()
     }
 
     private func forget() {
         keys.removeAll()
+        directPlans.removeAll()
         plans.removeAll()
+        events.removeAll()
         epoch += 1
+    }
+
+    /// Series come and go; those of cells still in use are found again. Only when nothing is waiting to be handed over.
+    private func forgetSeries() {
+        forget()
+        sums.removeAll()
+        sumBySeries.removeAll()
     }
 }

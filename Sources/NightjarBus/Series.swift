@@ -69,22 +69,45 @@ package struct SeriesTotal: Sendable, Equatable {
     /// How many values fell into each bucket, not cumulative, `+Inf` last; empty but for histograms.
     package var buckets: [UInt64] = []
 
+    /// When the host last added to it; the start of time where that is not known.
+    package var updated = Timestamp(unixNano: .min)
+
     /// Nothing counted.
     package init() {}
 
+    /// When it was last active, for all that is known.
+    package var lastActive: Timestamp { max(updated, time) }
+
     /// Adds a delta, by the rule of its type.
     package mutating func add(_ delta: SeriesDelta) {
-        count += delta.count
-        if delta.type == .gauge {
-            if delta.time >= time { sum = delta.sum }
+        add(delta.sum, count: delta.count, time: delta.time, delta.buckets, delta.type)
+    }
+
+    /// Adds what another series of the same metric has counted, by the rule of the metric's type.
+    package mutating func add(_ other: SeriesTotal, type: MetricType) {
+        add(other.sum, count: other.count, time: other.time, other.buckets, type)
+        updated = max(updated, other.updated)
+    }
+
+    private mutating func add(
+        _ sum: Double,
+        count: UInt64,
+        time: Timestamp,
+        _ buckets: [some UnsignedInteger],
+        _ type: MetricType
+    ) {
+        self.count += count
+        if type == .gauge {
+            // Of two at the same time the one that came later holds.
+            if time >= self.time { self.sum = sum }
         } else {
-            sum += delta.sum
+            self.sum += sum
         }
-        time = max(time, delta.time)
-        if buckets.count < delta.buckets.count {
-            buckets += Array(repeating: 0, count: delta.buckets.count - buckets.count)
+        self.time = max(self.time, time)
+        if self.buckets.count < buckets.count {
+            self.buckets += Array(repeating: 0, count: buckets.count - self.buckets.count)
         }
-        for (index, added) in delta.buckets.enumerated() { buckets[index] += UInt64(added) }
+        for (index, added) in buckets.enumerated() { self.buckets[index] += UInt64(added) }
     }
 }
 

@@ -1,3 +1,4 @@
+package import NightjarSignals
 import Synchronization
 
 /// What all series have counted, as far as it is committed: the source of `/metrics`, so that a crash never looks like a
@@ -7,7 +8,19 @@ package final class SeriesLedger: Sendable {
     package struct Staged: Sendable {
         /// The new totals of the series that changed, by number.
         package fileprivate(set) var totals: [Int32: SeriesTotal] = [:]
+        /// Series that are no more, to be deleted where they are stored before any of `totals` is written: they were folded, or
+        /// are histograms that have started anew under other numbers.
+        package fileprivate(set) var removed: [Int32] = []
+        /// Series that lose their place.
+        fileprivate(set) var freed: [Int32] = []
+        /// Series that go into another.
+        fileprivate(set) var folded: [Int32: Int32] = [:]
+        /// Whether it comes of a look for idle series.
+        fileprivate(set) var isExpiry = false
         fileprivate let table: SeriesTable
+
+        /// Whether there is nothing to write.
+        package var isEmpty: Bool { totals.isEmpty && removed.isEmpty }
 
         /// A changed series with its metric and labels.
         package func series(_ index: Int32) -> StoredSeries {
@@ -15,6 +28,8 @@ package final class SeriesLedger: Sendable {
             series.total = totals[index] ?? SeriesTotal()
             return series
         }
+
+        fileprivate init(table: SeriesTable) { self.table = table }
     }
 
     private let table: SeriesTable
@@ -32,30 +47,59 @@ package final class SeriesLedger: Sendable {
         }
     }
 
-    /// The totals that would hold after `deltas`; nothing is visible until `publish`.
-    package func stage(_ deltas: some Sequence<SeriesDelta>) -> Staged {
+    /// The totals that would hold after `deltas`, which came at `now`; nothing is visible until `publish`.
+    package func stage(_ deltas: some Sequence<SeriesDelta>, now: Timestamp? = nil) -> Staged {
         var staged = Staged(table: table)
+        let deltas = Array(deltas)
+        // In this order: what is retired in between is not written, and is removed the next time.
+        staged.removed = table.retired.sorted()
+        let destinations = table.destinations(of: Set(deltas.lazy.map(\.series.index)))
         totals.withLock { totals in
             for delta in deltas {
-                let index = delta.series.index
-                if let present = totals[index], staged.totals[index] == nil { staged.totals[index] = present }
-                staged.totals[index, default: SeriesTotal()].add(delta)
+                guard let index = destinations[delta.series.index] else { continue }
+                var total = staged.totals[index] ?? totals[index] ?? SeriesTotal()
+                total.add(delta)
+                if let now { total.updated = max(total.updated, now) }
+                staged.totals[index] = total
             }
         }
         return staged
     }
 
+    /// What idle series come to: after a day they lose their place, after 90 days they are added to the overflow series of
+    /// their metric. To be written and published like any other, after what was staged before.
+    package func expire(now: Timestamp) -> Staged {
+        var staged = Staged(table: table)
+        staged.isExpiry = true
+        let totals = totals.withLock { $0 }
+        let (freed, folded) = table.expiry(of: totals.mapValues(\.lastActive), now: now)
+        (staged.freed, staged.folded) = (freed, folded)
+        for (index, overflow) in folded.sorted(by: { $0.key < $1.key }) {
+            guard let total = totals[index] else { continue }
+            let type = table.series(SeriesID(index: index)).instrument.type
+            var sum = staged.totals[overflow] ?? totals[overflow] ?? SeriesTotal()
+            sum.add(total, type: type)
+            staged.totals[overflow] = sum
+        }
+        staged.removed = table.retired.union(folded.keys).sorted()
+        return staged
+    }
+
     /// Makes staged totals visible.
     package func publish(_ staged: Staged) {
-        totals.withLock { totals in totals.merge(staged.totals) { $1 } }
+        totals.withLock { totals in
+            totals.merge(staged.totals) { $1 }
+            for index in staged.removed { totals[index] = nil }
+        }
+        table.publish(staged)
     }
 
     /// Every series that has counted anything, in the order of its number.
     package func snapshot() -> [StoredSeries] {
         let totals = totals.withLock { $0 }
-        return totals.keys.sorted().map { index in
-            var series = table.series(SeriesID(index: index))
-            series.total = totals[index] ?? SeriesTotal()
+        return table.series(totals.keys).map { found in
+            var series = found
+            series.total = totals[series.id.index] ?? SeriesTotal()
             return series
         }
     }

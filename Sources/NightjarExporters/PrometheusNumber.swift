@@ -25,6 +25,12 @@ enum PrometheusNumber {
         return value < 0 ? [UInt8(ascii: "-")] + body : body
     }
 
+    /// A bound as OpenMetrics wants it: "1.0" where the text format has "1".
+    static func withFraction(_ bound: [UInt8]) -> [UInt8] {
+        bound.contains { $0 == UInt8(ascii: ".") || $0 == UInt8(ascii: "e") }
+            ? bound : bound + Array(".0".utf8)
+    }
+
     /// The shortest digits that read back the same, and the power of ten of the first.
     private static func decimal(_ value: Double) -> (digits: [UInt8], exponent: Int) {
         var digits: [UInt8] = []

@@ -1,10 +1,26 @@
 package import NightjarBus
 import NightjarSignals
 
-/// Writes series in the Prometheus text format 0.0.4: families sorted by name, series in the order of their number.
+/// Writes series in the Prometheus text formats: families sorted by name, series in the order of their number.
 package struct PrometheusText {
-    /// The media type of the format.
-    package static let contentType = "text/plain; version=0.0.4; charset=utf-8"
+    /// What a scraper can be given.
+    package enum Format: Sendable {
+        /// The Prometheus text format 0.0.4.
+        case text
+        /// OpenMetrics 1.0.
+        case openMetrics
+
+        /// The media type of the format.
+        package var contentType: String {
+            switch self {
+            case .text: "text/plain; version=0.0.4; charset=utf-8"
+            case .openMetrics: "application/openmetrics-text; version=1.0.0; charset=utf-8"
+            }
+        }
+    }
+
+    /// The media type of the text format.
+    package static let contentType = Format.text.contentType
 
     /// What was written so far, UTF-8.
     package private(set) var bytes: [UInt8] = []
@@ -14,13 +30,19 @@ package struct PrometheusText {
     /// The bounds last seen and their text: the series of one family share them.
     private var bounds: [Double] = []
     private var boundTexts: [[UInt8]] = []
+    private let format: Format
+
+    private init(_ format: Format) {
+        self.format = format
+    }
 
     /// The series as one document.
-    package static func document(_ series: [StoredSeries]) -> [UInt8] {
-        var text = PrometheusText()
+    package static func document(_ series: [StoredSeries], format: Format = .text) -> [UInt8] {
+        var text = PrometheusText(format)
         // A series takes about a line of 100 bytes, a histogram a dozen.
         text.bytes.reserveCapacity(series.count * 160)
         text.write(series)
+        if format == .openMetrics { text.append("# EOF\n") }
         return text.bytes
     }
 
@@ -32,32 +54,50 @@ package struct PrometheusText {
             }
             return left.id.index < right.id.index
         }
+        let names = format == .openMetrics ? Set(series.map(\.instrument.name)) : []
         var start = 0
         while start < order.count {
             let name = series[order[start]].instrument.name
             let end = order[start...].firstIndex { series[$0].instrument.name != name } ?? order.count
             let family = order[start..<end].lazy.map { series[$0] }
             writeHead(
-                family.first { !$0.instrument.help.isEmpty }?.instrument ?? series[order[start]].instrument
+                family.first { !$0.instrument.help.isEmpty }?.instrument ?? series[order[start]].instrument,
+                isTaken: names.contains
             )
             for one in family { write(one) }
             start = end
         }
     }
 
-    private mutating func writeHead(_ instrument: InstrumentDescriptor) {
+    private mutating func writeHead(_ instrument: InstrumentDescriptor, isTaken: (String) -> Bool) {
+        var (name, type) = (instrument.name, instrument.type.rawValue)
+        if format == .openMetrics, instrument.type == .counter {
+            // A counter's family is named without the suffix of its samples; it cannot be where that is another's name.
+            let family = name.hasSuffix("_total") ? String(name.dropLast("_total".count)) : ""
+            if family.isEmpty || isTaken(family) { type = "unknown" } else { name = family }
+        }
         if !instrument.help.isEmpty {
-            append("# HELP ")
-            append(instrument.name)
-            append(" ")
-            appendEscaped(instrument.help, quotes: false)
+            writeComment("HELP", name)
+            appendEscaped(instrument.help, quotes: format == .openMetrics)
             append("\n")
         }
-        append("# TYPE ")
-        append(instrument.name)
-        append(" ")
-        append(instrument.type.rawValue)
+        writeComment("TYPE", name)
+        append(type)
         append("\n")
+        // The format takes a unit only where the name ends with it.
+        if format == .openMetrics, isMetricName(instrument.unit), name.hasSuffix("_" + instrument.unit) {
+            writeComment("UNIT", name)
+            append(instrument.unit)
+            append("\n")
+        }
+    }
+
+    private mutating func writeComment(_ keyword: StaticString, _ name: String) {
+        append("# ")
+        append(keyword)
+        append(" ")
+        append(name)
+        append(" ")
     }
 
     private mutating func write(_ series: StoredSeries) {
@@ -72,7 +112,11 @@ package struct PrometheusText {
         let name = series.instrument.name
         if let resolved = series.instrument.buckets, resolved != bounds {
             bounds = resolved
-            boundTexts = resolved.map(PrometheusNumber.boundBytes)
+            let format = format
+            boundTexts = resolved.map { bound in
+                let text = PrometheusNumber.boundBytes(bound)
+                return format == .openMetrics ? PrometheusNumber.withFraction(text) : text
+            }
         }
         let count = series.instrument.buckets == nil ? 0 : bounds.count
         var cumulative: UInt64 = 0
@@ -83,6 +127,8 @@ package struct PrometheusText {
         // The format demands that +Inf and the count agree and that no bucket exceeds them.
         let all = PrometheusNumber.bytes(max(cumulative, series.total.count))
         sample(name, "_bucket", all, bound: PrometheusNumber.infinity)
+        // OpenMetrics: a sum that may fall is none, and without it there is no count.
+        if format == .openMetrics, count > 0 && bounds[0] < 0 || series.total.sum.isNaN { return }
         sample(name, "_sum", PrometheusNumber.bytes(series.total.sum))
         sample(name, "_count", all)
     }
@@ -137,7 +183,7 @@ package struct PrometheusText {
         bytes.append(contentsOf: UnsafeBufferPointer(start: text.utf8Start, count: text.utf8CodeUnitCount))
     }
 
-    /// Backslashes and line ends are escaped everywhere, quotes in label values only.
+    /// Backslashes and line ends are escaped everywhere; quotes in label values, and in OpenMetrics in help too.
     private mutating func appendEscaped(_ text: String, quotes: Bool) {
         for byte in text.utf8 {
             switch byte {

@@ -14,9 +14,6 @@ package final class CatalogueExtractor {
         let tokens: [MetricAggregator.Cell?]
     }
 
-    /// Event time may lie so far beyond receipt; later is clamped (signals contract, section 6).
-    private static let clockAllowance = Duration.seconds(300)
-
     private let catalogue: Catalogue
     private let aggregator: MetricAggregator
     private var keys = TextKeyTable(limit: 16_384)
@@ -38,12 +35,9 @@ package final class CatalogueExtractor {
     ) {
         guard span.duplicate_of == 0, let places = Self.places(span.spanType) else { return }
         let bundle = bundle(span, places)
-        let latest = receivedAt.advanced(by: Self.clockAllowance)
-        if started {
-            add(bundle.started, 1, min(Timestamp(unixNano: Int64(clamping: span.start_nano)), latest))
-        }
+        if started { add(bundle.started, 1, time(span.start_nano, receivedAt)) }
         guard ended else { return }
-        let time = min(Timestamp(unixNano: Int64(clamping: span.end_nano)), latest)
+        let time = time(span.end_nano, receivedAt)
         add(bundle.ended, 1, time)
         if span.end_nano != 0, span.start_nano != 0 {
             add(bundle.duration, span.durationMilliseconds, time)
@@ -77,6 +71,12 @@ package final class CatalogueExtractor {
             ],
             feedback.timestamp
         )
+    }
+
+    /// The time of an event that a span states; that of its receipt where it states none.
+    private func time(_ unixNano: UInt64, _ receivedAt: Timestamp) -> Timestamp {
+        guard unixNano != 0 else { return receivedAt }
+        return aggregator.clamped(Timestamp(unixNano: Int64(clamping: unixNano)), receivedAt: receivedAt)
     }
 
     private func add(_ cell: MetricAggregator.Cell?, _ value: Double, _ time: Timestamp) {

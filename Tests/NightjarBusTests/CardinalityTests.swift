@@ -1,8 +1,6 @@
-import CNightjarSignals
 import Foundation
 import NightjarBus
 import NightjarSignals
-import NightjarTesting
 import Testing
 
 @Suite struct CardinalityTests {
@@ -81,7 +79,7 @@ import Testing
     }
 
     @Test func `label sets beyond the limit go to one overflow series and totals stay right`() throws {
-        let bench = try Bench { $0.cardinalityLimit = 3 }
+        let bench = try MetricBench { $0.cardinalityLimit = 3 }
         let counter = try bench.registry.instrument(InstrumentDescriptor(name: "c_total", type: .counter))
         for round in 0..<2 {
             for value in 0..<6 { bench.add(counter, 1, ["v": "\(value)"]) }
@@ -93,7 +91,7 @@ import Testing
     }
 
     @Test func `what is dropped or refused is counted by reason and reported with samples`() throws {
-        let bench = try Bench { _ in }
+        let bench = try MetricBench { _ in }
         let counter = try bench.registry.instrument(InstrumentDescriptor(name: "c_total", type: .counter))
         bench.add(counter, 1, ["user_id": "u1", "ok": "1"])
         bench.add(counter, 1, ["user_id": "u2", "ok": "1"])
@@ -107,14 +105,14 @@ import Testing
         )
         #expect(
             bench.total("nightjar_metrics_rejected_total") == [
-                "reason=invalid_value": 2, "reason=invalid_label_name": 1,
+                "reason=negative_increment": 1, "reason=nan": 1, "reason=invalid_label_name": 1,
             ]
         )
         #expect(bench.report.entries().map(\.samples) == [["u1", "u2"]])
     }
 
     @Test func `an empty value passes the filter and is left out when the observation is recorded`() throws {
-        let bench = try Bench { _ in }
+        let bench = try MetricBench { _ in }
         let counter = try bench.registry.instrument(InstrumentDescriptor(name: "c_total", type: .counter))
         bench.add(counter, 1, ["a": "", "b": "1"])
         bench.commit()
@@ -129,47 +127,6 @@ import Testing
         }
         #expect(throws: MetricError.self) {
             try registry.instrument(InstrumentDescriptor(name: "0m", type: .gauge))
-        }
-    }
-}
-
-/// An aggregator with everything behind it.
-private struct Bench {
-    let registry = MetricRegistry()
-    let table = SeriesTable()
-    let ledger: SeriesLedger
-    let report = CardinalityReport { _ in }
-    let aggregator: MetricAggregator
-
-    init(_ configure: (inout CardinalityConfiguration) -> Void) throws {
-        var configuration = CardinalityConfiguration()
-        configure(&configuration)
-        ledger = SeriesLedger(table: table)
-        aggregator = try MetricAggregator(
-            registry: registry,
-            table: table,
-            configuration: configuration,
-            report: report
-        )
-    }
-
-    func add(_ instrument: InstrumentID, _ value: Double, _ labels: [String: String]) {
-        let slab = Slab(Payload([]), receivedAt: Timestamp(unixNano: 1))
-        let rows = labels.sorted { $0.key < $1.key }.map {
-            nj_label(name: SpanBuilder.text($0.key, in: slab), value: SpanBuilder.text($0.value, in: slab))
-        }
-        rows.withUnsafeBufferPointer {
-            aggregator.record(instrument, value: value, labels: $0, at: Timestamp(unixNano: 1))
-        }
-        withExtendedLifetime(slab) {}
-    }
-
-    func commit() { ledger.publish(ledger.stage(aggregator.take())) }
-
-    func total(_ metric: String) -> [String: Double] {
-        ledger.snapshot().filter { $0.instrument.name == metric }.reduce(into: [:]) { totals, series in
-            let labels = series.labels.map { "\($0.name)=\($0.value)" }.joined(separator: " ")
-            totals[labels] = series.total.sum
         }
     }
 }
