@@ -60,16 +60,16 @@ package enum HistogramBuckets {
 }
 
 /// The buckets that users set, `metrics.buckets`.
-package struct BucketConfiguration: Sendable, Equatable {
+public struct BucketConfiguration: Sendable, Equatable {
     /// Bounds by the name of a metric, or by the unit suffix of names (`_ms`); a name comes before what the metric declares,
     /// a suffix after it.
-    package var bounds: [String: [Double]] = [:]
+    public var bounds: [String: [Double]] = [:]
 
     /// Nothing set.
-    package init() {}
+    public init() {}
 
     /// Bounds by name or suffix.
-    package init(_ bounds: [String: [Double]]) {
+    public init(_ bounds: [String: [Double]]) {
         self.bounds = bounds
     }
 }

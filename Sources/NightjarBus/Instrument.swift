@@ -46,21 +46,21 @@ package struct InstrumentID: Hashable, Sendable {
 
 /// Which labels a metric may have. Policies of several sources for one metric combine: allow-lists intersect, block-lists
 /// unite, the smallest limits hold.
-package struct LabelPolicy: Sendable, Equatable {
+public struct LabelPolicy: Sendable, Equatable {
     /// Only these labels pass; nil: any.
-    package var allow: Set<String>?
+    public var allow: Set<String>?
     /// These labels never pass.
-    package var block: Set<String> = []
+    public var block: Set<String> = []
     /// At most so many label sets; nil: the default.
-    package var cardinalityLimit: Int?
+    public var cardinalityLimit: Int?
     /// Longer values are cut to so many characters; nil: the default.
-    package var maximumValueLength: Int?
+    public var maximumValueLength: Int?
 
     /// A policy that lets everything pass.
-    package init() {}
+    public init() {}
 
     /// Both policies at once.
-    package func combined(with other: LabelPolicy) -> LabelPolicy {
+    public func combined(with other: LabelPolicy) -> LabelPolicy {
         var both = self
         switch (allow, other.allow) {
         case (let mine?, let others?): both.allow = mine.intersection(others)

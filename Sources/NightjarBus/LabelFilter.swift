@@ -1,27 +1,27 @@
 import NightjarSignals
 
 /// How label cardinality is bounded (signals contract, section 8).
-package struct CardinalityConfiguration: Sendable, Equatable {
+public struct CardinalityConfiguration: Sendable, Equatable {
     /// The names that never pass by default: each of them is different for every run or user.
-    package static let defaultBlockedLabels: Set<String> = [
+    public static let defaultBlockedLabels: Set<String> = [
         "trace_id", "span_id", "run_id", "request_id", "user_id", "resource_id", "session_id", "thread_id",
     ]
 
     /// Names that never pass, compared without case.
-    package var blockedLabels = defaultBlockedLabels
+    public var blockedLabels = defaultBlockedLabels
     /// Names that pass in spite of every list of blocked names and of the UUID rule, compared without case.
-    package var allowedLabels: Set<String> = []
+    public var allowedLabels: Set<String> = []
     /// Whether a label whose whole value looks like a UUID is dropped.
-    package var blockUUIDs = true
+    public var blockUUIDs = true
     /// At most so many label sets for a metric; what goes beyond is counted in one overflow series.
-    package var cardinalityLimit = 2000
+    public var cardinalityLimit = 2000
     /// Longer values are cut to so many characters; a policy can only shorten it.
-    package var maximumValueLength = 128
+    public var maximumValueLength = 128
     /// What holds for single metrics beside the policies of plugins; the metric `*` is all.
-    package var perMetric: [String: LabelPolicy] = [:]
+    public var perMetric: [String: LabelPolicy] = [:]
 
     /// The defaults.
-    package init() {}
+    public init() {}
 }
 
 /// Why a label was dropped; each is a value of the label `reason` of `nightjar_labels_dropped_total`.

@@ -14,6 +14,8 @@ final class EffectsCollector: EmissionReceiver {
     private var changedTraces: [TraceState] = []
     /// The trace, and the span of it, that the event at hand is of.
     private var target: (trace: TraceState, place: Int?)?
+    /// The observation that is being added, where it came as such.
+    private var direct: Metric?
     /// What signals of the target belong to, once someone asked.
     private var targetCorrelation: Correlation?
 
@@ -103,34 +105,40 @@ final class EffectsCollector: EmissionReceiver {
         outlet.emit(.log(log), .log)
     }
 
-    /// Tells the bus of an observation.
-    func observed(_ series: StoredSeries, _ value: Double, _ time: Timestamp) {
-        guard !series.instrument.name.hasPrefix("nightjar_") else { return }
-        outlet.emit(.metric(metric(series, value, time)), .metric)
-    }
-
-    private func observe(_ count: SeriesDelta, of annotation: Annotation) {
-        guard outlet.wants(.metric) else { return }
-        var metric = metric(aggregator.series(count.series), 1, count.time)
-        (metric.traceID, metric.spanID) = (annotation.traceID, annotation.spanID)
-        metric.correlation = annotation.correlation
-        outlet.emit(.metric(metric), .metric)
-    }
-
-    private func metric(_ series: StoredSeries, _ value: Double, _ time: Timestamp) -> Metric {
-        var metric = Metric(
-            timestamp: time,
-            name: series.instrument.name,
-            type: series.instrument.type,
-            value: value,
-            labels: Dictionary(series.labels.map { ($0.name, $0.value) }) { $1 }
-        )
-        if let target {
-            metric.traceID = target.trace.id
-            metric.spanID = target.place.map(target.trace.spanID)
-            metric.correlation = correlationOfTarget
+    /// Adds a direct observation; one that is refused is counted by the aggregator.
+    func observe(_ metric: Metric, receivedAt: Timestamp) {
+        direct = metric
+        defer { direct = nil }
+        do throws(MetricError) {
+            try aggregator.record(metric, receivedAt: receivedAt)
+        } catch {
+            // Counted and warned about where it was refused.
+            return
         }
-        return metric
+    }
+
+    /// Tells the bus of an observation, the aggregator's observer; the host's own go nowhere.
+    func observed(_ series: SeriesID, _ value: Double, _ time: Timestamp) {
+        guard var event = aggregator.event(series, value: value, at: time) else { return }
+        if let direct {
+            (event.traceID, event.spanID) = (direct.traceID, direct.spanID)
+            (event.metadata, event.correlation) = (direct.metadata, direct.correlation)
+        } else if let target {
+            event.traceID = target.trace.id
+            event.spanID = target.place.map(target.trace.spanID)
+            event.correlation = correlationOfTarget
+        }
+        outlet.emit(.metric(event), .metric)
+    }
+
+    /// Tells the bus of the count of an annotation, which the store adds.
+    private func observe(_ count: SeriesDelta, of annotation: Annotation) {
+        guard outlet.wants(.metric), var event = aggregator.event(count.series, value: 1, at: count.time) else {
+            return
+        }
+        (event.traceID, event.spanID) = (annotation.traceID, annotation.spanID)
+        event.correlation = annotation.correlation
+        outlet.emit(.metric(event), .metric)
     }
 
     private var correlationOfTarget: Correlation {

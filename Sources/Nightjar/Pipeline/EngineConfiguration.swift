@@ -13,6 +13,8 @@ package struct EngineConfiguration: Sendable {
     package var trace = TraceConfiguration()
     /// How labels are bounded.
     package var cardinality = CardinalityConfiguration()
+    /// Buckets of histograms by name or unit suffix.
+    package var buckets = BucketConfiguration()
     /// What is put before the names of the built-in metrics.
     package var metricsPrefix = ""
     /// Built-in metrics to leave out.

@@ -119,13 +119,9 @@ final class WorkerCore {
     /// Makes values for the bus where someone listens; who does may change at any time.
     private func listen() {
         assembler.reportsArrivals = outlet.wants(.tracing)
-        if outlet.wants(.metric) {
-            if collector.aggregator.listener == nil {
-                collector.aggregator.listener = { [unowned collector] in collector.observed($0, $1, $2) }
-            }
-        } else if outlet.bus != nil {
-            collector.aggregator.listener = nil
-        }
+        guard outlet.bus != nil else { return }
+        collector.aggregator.observer =
+            outlet.wants(.metric) ? { [unowned collector] in collector.observed($0, $1, $2) } : nil
     }
 
     // MARK: - Spans
