@@ -241,7 +241,7 @@ package final class Engine: Sendable {
         var replayed = 0
         try store?.replay { chunk in
             guard let request = readable(chunk) else { return }
-            dispatch(request, known: [chunk.traceID], sequence: chunk.sequence)
+            dispatch(request, known: chunk.traceID.map { [$0] } ?? [], sequence: chunk.sequence)
             replayed += 1
             waitForRoom()
         }
