@@ -48,6 +48,8 @@ package struct TraceRecord: Sendable, Equatable {
     package var user: String?
     /// The session, from the first span that names one.
     package var session: String?
+    /// Whether sampling left it out: lists do not show it, and at its end everything of it but this record is deleted.
+    package var isSampledOut = false
 
     /// A trace of which nothing is known but its id.
     package init(id: TraceID, receivedAt: Timestamp) {
@@ -58,11 +60,65 @@ package struct TraceRecord: Sendable, Equatable {
 }
 
 /// Which kind of annotation an id names.
-package enum AnnotationKind: Sendable {
+package enum AnnotationKind: Sendable, Equatable {
     /// A score.
     case score
     /// Feedback.
     case feedback
+}
+
+/// What processors made of a chunk of spans in the journal.
+package struct ChunkRewrite: Sendable, Equatable {
+    /// The chunk's number.
+    package var sequence: Int64
+    /// What takes the place of its payload; nil: the chunk goes.
+    package var payload: [UInt8]?
+    /// How many spans are left; nil: as many as before.
+    package var spanCount: Int?
+
+    /// A rewrite.
+    package init(sequence: Int64, payload: [UInt8]?, spanCount: Int? = nil) {
+        self.sequence = sequence
+        self.payload = payload
+        self.spanCount = spanCount
+    }
+}
+
+/// What an annotation belongs to, found out after it was stored: facts that it has already stay, and no history is made of it.
+package struct AnnotationCorrelation: Sendable, Equatable {
+    /// Which table the id is of.
+    package var kind: AnnotationKind
+    /// The annotation.
+    package var id: String
+    /// The facts to fill in.
+    package var correlation: Correlation
+    /// The target's metadata, for the keys that the annotation does not have itself.
+    package var metadata: Value.Object
+
+    /// A correlation.
+    package init(kind: AnnotationKind, id: String, correlation: Correlation, metadata: Value.Object = [:]) {
+        self.kind = kind
+        self.id = id
+        self.correlation = correlation
+        self.metadata = metadata
+    }
+}
+
+/// What is remembered of one stream of OTLP metrics, so that cumulative points become increments.
+package struct StreamState: Sendable, Equatable {
+    /// A hash of everything that makes the stream.
+    package var id: UInt64
+    /// What is remembered, in a form that only who wrote it knows.
+    package var state: [UInt8]
+    /// When it last had a point; the oldest are forgotten first.
+    package var time: Timestamp
+
+    /// A state.
+    package init(id: UInt64, state: [UInt8], time: Timestamp) {
+        self.id = id
+        self.state = state
+        self.time = time
+    }
 }
 
 /// Everything that processing has brought about and that must become durable together with the progress that it makes.
@@ -95,12 +151,20 @@ package struct Effects: Sendable {
     package var scores: [Score] = []
     /// Feedback to insert or replace.
     package var feedback: [Feedback] = []
-    /// Annotations to count, after the inserts above.
+    /// Annotations to count, after the inserts above; one that was deleted in the meantime counts as not counted before.
     package var counts: [AnnotationCount] = []
     /// Log lines.
     package var logs: [Log] = []
     /// What was observed.
     package var deltas: [SeriesDelta] = []
+    /// Chunks that processors changed or dropped.
+    package var rewrites: [ChunkRewrite] = []
+    /// Annotations whose correlation is known now.
+    package var correlations: [AnnotationCorrelation] = []
+    /// Streams of OTLP metrics that went on; a later one of the same stream replaces an earlier one.
+    package var streams: [StreamState] = []
+    /// Series whose rows go, after the deltas. The ledger and the table forget them where their totals were folded.
+    package var seriesRemovals: [SeriesID] = []
 
     /// No effects.
     package init() {}
@@ -108,6 +172,7 @@ package struct Effects: Sendable {
     /// Whether there is nothing to commit.
     package var isEmpty: Bool {
         progress.isEmpty && traces.isEmpty && scores.isEmpty && feedback.isEmpty && counts.isEmpty
-            && logs.isEmpty && deltas.isEmpty
+            && logs.isEmpty && deltas.isEmpty && rewrites.isEmpty && correlations.isEmpty && streams.isEmpty
+            && seriesRemovals.isEmpty
     }
 }

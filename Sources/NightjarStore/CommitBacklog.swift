@@ -198,20 +198,20 @@ struct Queue<Element> {
 }
 
 extension Submission {
-    fileprivate var rows: Int { chunks.count + scores.count + feedback.count }
+    fileprivate var rows: Int { chunks.count + scores.count + feedback.count + deletions.count }
 
     /// About how many bytes the submission holds; the texts of annotations are counted, the small change is guessed.
     fileprivate var weight: Int {
         let annotation = 512
-        return 256
+        return 256 + deletions.count * 64
             + chunks.reduce(0) { $0 + $1.payload.count + 64 }
             + scores.reduce(0) {
                 $0 + annotation + ($1.reason?.utf8.count ?? 0) + ($1.error?.utf8.count ?? 0)
-                    + weigh($1.metadata)
+                    + weigh($1.metadata) + weigh($1.correlation)
             }
             + feedback.reduce(0) {
                 $0 + annotation + ($1.comment?.utf8.count ?? 0) + ($1.value.string?.utf8.count ?? 0)
-                    + weigh($1.metadata)
+                    + weigh($1.metadata) + weigh($1.correlation)
             }
     }
 }
@@ -219,8 +219,15 @@ extension Submission {
 extension Effects {
     fileprivate var rows: Int {
         progress.count + traces.count + scores.count + feedback.count + counts.count + logs.count
-            + deltas.count
+            + deltas.count + rewrites.count + correlations.count + streams.count + seriesRemovals.count
     }
+}
+
+private func weigh(_ correlation: Correlation) -> Int {
+    guard !correlation.isEmpty else { return 0 }
+    let fields = correlation.fields
+    return Correlation.texts.reduce(0) { $0 + (fields[keyPath: $1.path]?.utf8.count ?? 0) }
+        + fields.tags.reduce(0) { $0 + $1.utf8.count }
 }
 
 private func weigh(_ object: Value.Object) -> Int {

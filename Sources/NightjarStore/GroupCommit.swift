@@ -2,6 +2,32 @@ import GRDB
 import NightjarBus
 import NightjarSignals
 
+/// The writers of the writer that more than one of its others need.
+struct Writers {
+    let journal: JournalWriter
+    let scores: AnnotationWriter
+    let feedback: AnnotationWriter
+    let eraser: TraceEraser
+    let series: SeriesWriter
+    let streams: StreamWriter
+
+    init(_ db: Database, _ settings: StoreSettings) throws {
+        journal = try JournalWriter(db)
+        scores = try AnnotationWriter(db, .scores)
+        feedback = try AnnotationWriter(db, .feedback)
+        eraser = try TraceEraser(db, scores: scores, feedback: feedback)
+        series = try SeriesWriter(db)
+        streams = try StreamWriter(db, limit: settings.streams)
+    }
+
+    /// Forgets what a transaction had reached that was rolled back.
+    func rolledBack() {
+        journal.rolledBack()
+        series.rolledBack()
+        streams.rolledBack()
+    }
+}
+
 /// Commits a group of submissions and effects in one transaction. Belongs to the writer.
 final class GroupCommit {
     /// Why a group failed, and whether its submissions alone may still succeed.
@@ -10,33 +36,23 @@ final class GroupCommit {
         let isOfEffects: Bool
     }
 
-    private let journal: JournalWriter
-    private let scores: AnnotationWriter
-    private let feedback: AnnotationWriter
-    private let series: SeriesWriter
-    private let upsertTrace: PreparedStatement
-    private let insertLog: PreparedStatement
+    private let writers: Writers
+    private let effects: EffectsWriter
+    private let memory: MemoryBound?
     private let ledger: SeriesLedger
     private let now: @Sendable () -> Timestamp
+    /// So often is looked for series that are idle: they lose their place after a day, and are folded after 90.
+    private static let idleLook = Duration.seconds(3600)
+    private var nextIdleLook = Timestamp(unixNano: .min)
 
-    init(_ db: Database, ledger: SeriesLedger, now: @escaping @Sendable () -> Timestamp) throws {
+    init(_ db: Database, _ location: StoreLocation, ledger: SeriesLedger, settings: StoreSettings) throws {
         self.ledger = ledger
-        self.now = now
-        journal = try JournalWriter(db)
-        scores = try AnnotationWriter(db, table: "scores", columns: Columns.score)
-        feedback = try AnnotationWriter(db, table: "feedback", columns: Columns.feedback)
-        series = try SeriesWriter(db)
-        upsertTrace = try PreparedStatement(
-            db,
-            """
-            INSERT INTO traces (\(Columns.trace)) VALUES (\(Columns.marks(Columns.trace)))
-            ON CONFLICT (trace_id) DO UPDATE SET \(Columns.replacements(Columns.trace))
-            """
-        )
-        insertLog = try PreparedStatement(
-            db,
-            "INSERT INTO logs (\(Columns.log), created_at) VALUES (\(Columns.marks(Columns.log)), ?)"
-        )
+        now = settings.now
+        writers = try Writers(db, settings)
+        effects = try EffectsWriter(db, writers, ledger: ledger)
+        memory =
+            location == .memory
+            ? try MemoryBound(db, limit: settings.memoryBytes, eraser: writers.eraser) : nil
     }
 
     /// Commits everything or nothing. New totals are visible in the ledger when it returns.
@@ -53,18 +69,55 @@ final class GroupCommit {
             try db.beginTransaction(.immediate)
             let receipts = try submissions.map(write)
             isInEffects = !effects.isEmpty
-            let staged = try write(effects)
+            let staged = effects.isEmpty ? nil : try self.effects.write(effects, at: now())
             isInEffects = false
             try db.commit()
-            series.committed()
+            writers.series.committed()
             if let staged { ledger.publish(staged) }
             return receipts
         } catch {
-            journal.rolledBack()
-            series.rolledBack()
+            writers.rolledBack()
             // The first error says what happened; SQLite may have rolled back by itself already.
             if db.isInsideTransaction { try? db.rollback() }
             throw Failure(error: StoreError(error), isOfEffects: isInEffects)
+        }
+    }
+
+    /// Deletes some of the oldest where the database is in memory and larger than it may be; nil where that is not so, or where
+    /// nothing can go.
+    func makeRoom(_ db: Database) throws -> Eviction? {
+        guard let memory, try memory.isOver() else { return nil }
+        do {
+            try db.beginTransaction(.immediate)
+            let eviction = try memory.evict()
+            try db.commit()
+            return eviction.isEmpty ? nil : eviction
+        } catch {
+            // As above.
+            if db.isInsideTransaction { try? db.rollback() }
+            throw error
+        }
+    }
+
+    /// Lets go of series that have been idle, once in a while.
+    func expireSeries(_ db: Database) throws {
+        let time = now()
+        guard time >= nextIdleLook else { return }
+        nextIdleLook = time.advanced(by: Self.idleLook)
+        let staged = ledger.expire(now: time)
+        do {
+            if !staged.isEmpty {
+                try db.beginTransaction(.immediate)
+                try writers.series.write(staged)
+                try db.commit()
+                writers.series.committed()
+            }
+            ledger.publish(staged)
+        } catch {
+            writers.rolledBack()
+            // As above.
+            if db.isInsideTransaction { try? db.rollback() }
+            throw error
         }
     }
 
@@ -73,70 +126,23 @@ final class GroupCommit {
         receipt.sequences.reserveCapacity(submission.chunks.count)
         receipt.isNewTrace.reserveCapacity(submission.chunks.count)
         for chunk in submission.chunks {
-            let (sequence, isNewTrace) = try journal.write(chunk, receivedAt: submission.receivedAt)
+            let (sequence, isNewTrace) = try writers.journal.write(chunk, receivedAt: submission.receivedAt)
             receipt.sequences.append(sequence)
             receipt.isNewTrace.append(isNewTrace)
         }
-        receipt.scores = try submission.scores.map { try write($0, at: submission.receivedAt) }
-        receipt.feedback = try submission.feedback.map { try write($0, at: submission.receivedAt) }
+        receipt.scores = try submission.scores.map { try effects.write($0, at: submission.receivedAt) }
+        receipt.feedback = try submission.feedback.map { try effects.write($0, at: submission.receivedAt) }
+        receipt.deleted = try submission.deletions.map(delete)
         return receipt
     }
 
-    private func write(_ score: Score, at time: Timestamp) throws -> AnnotationReceipt {
-        try scores.write(id: score.id, trace: score.traceID, at: time) { $0.bind(score) }
-    }
-
-    private func write(_ feedback: Feedback, at time: Timestamp) throws -> AnnotationReceipt {
-        try self.feedback.write(id: feedback.id, trace: feedback.traceID, at: time) { $0.bind(feedback) }
-    }
-
-    private func write(_ effects: [Effects]) throws -> SeriesLedger.Staged? {
-        guard !effects.isEmpty else { return nil }
-        let time = now()
-        var deltas: [SeriesDelta] = []
-        var progress: [Int: Int64] = [:]
-        // The last record of a trace and the furthest position of a partition are all that counts.
-        var traces: [TraceRecord] = []
-        var places: [TraceID: Int] = [:]
-        for effects in effects {
-            for trace in effects.traces {
-                if let place = places[trace.id] {
-                    traces[place] = trace
-                } else {
-                    places[trace.id] = traces.count
-                    traces.append(trace)
-                }
-            }
-            progress.merge(effects.progress) { max($0, $1) }
-            for score in effects.scores { _ = try write(score, at: time) }
-            for feedback in effects.feedback { _ = try write(feedback, at: time) }
-            for log in effects.logs {
-                insertLog.bind(log)
-                insertLog.bind(8, time)
-                try insertLog.run()
-            }
-            for count in effects.counts {
-                let isFirst =
-                    switch count.kind {
-                    case .score: try scores.count(count.id)
-                    case .feedback: try feedback.count(count.id)
-                    }
-                if isFirst {
-                    deltas.append(count.first)
-                } else if let again = count.again {
-                    deltas.append(again)
-                }
-            }
-            deltas += effects.deltas
+    private func delete(_ deletion: Deletion) throws -> Bool {
+        switch deletion {
+        case .trace(let id):
+            effects.noteDeleted(id)
+            return try writers.eraser.delete(id, last: writers.journal.lastSequence())
+        case .score(let id): return try writers.scores.delete(id)
+        case .feedback(let id): return try writers.feedback.delete(id)
         }
-        for trace in traces {
-            upsertTrace.bind(trace)
-            try upsertTrace.run()
-        }
-        try journal.advance(progress)
-        guard !deltas.isEmpty else { return nil }
-        let staged = ledger.stage(deltas)
-        try series.write(staged)
-        return staged
     }
 }

@@ -20,12 +20,17 @@ final class GroupWriter: @unchecked Sendable {
     private var isStopped = false
     private var commit: GroupCommit?
 
-    init(_ database: any DatabaseWriter, ledger: SeriesLedger, settings: StoreSettings) throws {
+    init(
+        _ database: any DatabaseWriter,
+        _ location: StoreLocation,
+        ledger: SeriesLedger,
+        settings: StoreSettings
+    ) throws {
         self.database = database
         self.settings = settings
         backlog = CommitBacklog(settings)
         commit = try database.writeWithoutTransaction {
-            try GroupCommit($0, ledger: ledger, now: settings.now)
+            try GroupCommit($0, location, ledger: ledger, settings: settings)
         }
     }
 
@@ -135,6 +140,7 @@ final class GroupWriter: @unchecked Sendable {
                 submission.completion(.success(receipt))
             }
             for batch in group.batches { batch.completion() }
+            makeRoom()
             finish { backlog, status in
                 backlog.committed(group, at: .now)
                 status.commits += 1
@@ -186,6 +192,22 @@ final class GroupWriter: @unchecked Sendable {
                     effects: group.batches.map(\.effects)
                 )
             }
+        }
+    }
+
+    /// Lets the oldest go, step by step, while a database in memory is larger than it may be; reads come in between.
+    private func makeRoom() {
+        do {
+            while let eviction = try database.writeWithoutTransaction({ try commit?.makeRoom($0) }) {
+                finish { _, status in
+                    status.evictedTraces += eviction.traces
+                    status.evictedLogs += eviction.logs
+                    status.evictedAnnotations += eviction.annotations
+                }
+            }
+        } catch {
+            // The next commit tries again.
+            finish { _, status in status.failures += 1 }
         }
     }
 

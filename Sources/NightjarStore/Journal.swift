@@ -1,44 +1,67 @@
 package import NightjarBus
 package import NightjarSignals
 
-/// The spans of one trace in one request, as they are kept.
+/// What a chunk of the journal holds.
+package enum ChunkKind: Sendable {
+    /// An OTLP protobuf message of one trace's spans; kept as long as the trace.
+    case spans
+    /// JSON lines of other events, UTF-8; kept until they are processed.
+    case events
+}
+
+/// What one request brings of one trace, as it is kept.
 package struct JournalChunk: Sendable, Equatable {
-    /// The trace of every span in it.
-    package var traceID: TraceID
-    /// The partition of the trace.
+    /// What it holds.
+    package var kind: ChunkKind
+    /// The trace of everything in it; nil for events that belong to none.
+    package var traceID: TraceID?
+    /// The partition of the trace; 0 without a trace.
     package var partition: Int
-    /// How many spans it holds.
+    /// How many spans or events it holds.
     package var spanCount: Int
-    /// An OTLP protobuf message of this trace's spans alone.
+    /// The message or the lines.
     package var payload: [UInt8]
 
-    /// A chunk.
+    /// Spans of one trace as an OTLP protobuf message of theirs alone.
     package init(traceID: TraceID, partition: Int, spanCount: Int, payload: [UInt8]) {
+        kind = .spans
         self.traceID = traceID
         self.partition = partition
         self.spanCount = spanCount
+        self.payload = payload
+    }
+
+    /// Events of one trace, or of none, as JSON lines.
+    package init(eventsOf traceID: TraceID?, count: Int, payload: [UInt8]) {
+        kind = .events
+        self.traceID = traceID
+        partition = traceID.map(Partition.of) ?? 0
+        spanCount = count
         self.payload = payload
     }
 }
 
 /// A chunk with its place in the journal.
 package struct StoredChunk: Sendable, Equatable {
-    /// Its number: each accepted chunk's is higher than those of all before.
+    /// Its number: each accepted chunk's is higher than those of all before, of whatever kind.
     package var sequence: Int64
-    /// The trace of every span in it.
-    package var traceID: TraceID
-    /// The partition of the trace.
+    /// What it holds.
+    package var kind: ChunkKind
+    /// The trace of everything in it; nil for events that belong to none.
+    package var traceID: TraceID?
+    /// The partition of the trace; 0 without a trace.
     package var partition: Int
     /// When it was received.
     package var receivedAt: Timestamp
-    /// How many spans it holds.
+    /// How many spans or events it holds.
     package var spanCount: Int
-    /// The OTLP protobuf message.
+    /// The OTLP protobuf message, or the JSON lines.
     package var payload: [UInt8]
 
     /// A stored chunk.
     package init(sequence: Int64, receivedAt: Timestamp, chunk: JournalChunk) {
         self.sequence = sequence
+        kind = chunk.kind
         traceID = chunk.traceID
         partition = chunk.partition
         self.receivedAt = receivedAt
@@ -47,17 +70,29 @@ package struct StoredChunk: Sendable, Equatable {
     }
 }
 
+/// What somebody wants gone.
+package enum Deletion: Sendable, Equatable {
+    /// A trace with its spans, record, logs, scores and feedback.
+    case trace(TraceID)
+    /// A score with its history.
+    case score(String)
+    /// Feedback with its history.
+    case feedback(String)
+}
+
 /// What one request brings: taken whole or not at all.
 package struct Submission: Sendable {
     /// What is called with the outcome, once, on the writer's thread: it must not block and not call `commit` or `flush`.
     package typealias Completion = @Sendable (Result<SubmissionReceipt, StoreError>) -> Void
 
-    /// Spans, in order.
+    /// Spans and events, in order.
     package var chunks: [JournalChunk]
     /// Scores to insert or replace.
     package var scores: [Score]
     /// Feedback to insert or replace.
     package var feedback: [Feedback]
+    /// What to delete, after everything above; not everything of it has to exist.
+    package var deletions: [Deletion]
     /// When the request was received.
     package var receivedAt: Timestamp
     /// Who waits for the outcome.
@@ -68,12 +103,14 @@ package struct Submission: Sendable {
         chunks: [JournalChunk] = [],
         scores: [Score] = [],
         feedback: [Feedback] = [],
+        deletions: [Deletion] = [],
         receivedAt: Timestamp,
         completion: @escaping Completion
     ) {
         self.chunks = chunks
         self.scores = scores
         self.feedback = feedback
+        self.deletions = deletions
         self.receivedAt = receivedAt
         self.completion = completion
     }
@@ -100,12 +137,14 @@ package struct AnnotationReceipt: Sendable, Equatable {
 package struct SubmissionReceipt: Sendable, Equatable {
     /// The number of each chunk, in the order of the submission, ascending.
     package var sequences: [Int64] = []
-    /// For each chunk whether its trace was not known before it.
+    /// For each chunk whether its trace was not known before it; events make no trace known, so never of them.
     package var isNewTrace: [Bool] = []
     /// For each score what became of it.
     package var scores: [AnnotationReceipt] = []
     /// For each feedback what became of it.
     package var feedback: [AnnotationReceipt] = []
+    /// For each deletion whether there was anything to delete.
+    package var deleted: [Bool] = []
 
     /// The receipt of nothing.
     package init() {}
@@ -138,7 +177,7 @@ package protocol Journal: Sendable {
     /// What the last run left; to be read before the first `submit`.
     func recover() throws(StoreError) -> Recovery
 
-    /// Reads the chunks beyond their partition's progress as it is now, in the order of their numbers. `each` may call the
+    /// Reads the chunks of both kinds beyond their partition's progress as it is now, in the order of their numbers. `each` may call the
     /// store; chunks accepted after the call began are left out.
     func replay(_ each: (StoredChunk) throws -> Void) throws
 }

@@ -4,23 +4,36 @@ import NightjarSignals
 
 /// Writes chunks, and knows how far each partition's processing got. Belongs to the writer.
 final class JournalWriter {
+    /// At most so many numbers a commit are cleared of processed events.
+    private static let largestClearing: Int64 = 10_000
+
     private let insert: PreparedStatement
+    private let insertEvents: PreparedStatement
     private let insertTrace: PreparedStatement
     private let setProgress: PreparedStatement
     private let setSettled: PreparedStatement
-    private let readState: PreparedStatement
-    private let readOutstanding: PreparedStatement
-    /// Whether the two below hold; they are read again from the tables after a transaction that failed.
+    private let clearEvents: PreparedStatement
+    private let rewrite: PreparedStatement
+    private let drop: PreparedStatement
+    private let state: JournalState
+    /// Whether the four below hold; they are read again from the tables after a transaction that failed.
     private var isKnown = false
     /// The number of the last chunk.
     private var sequence: Int64 = 0
     /// For each partition with unprocessed chunks a number at or before the first of them, and the last.
     private var outstanding: [Int: (first: Int64, last: Int64)] = [:]
+    /// A number at or before the first chunk of events, and the last; nil where there is none.
+    private var events: (first: Int64, last: Int64)?
 
     init(_ db: Database) throws {
+        state = try JournalState(db)
         insert = try PreparedStatement(
             db,
             "INSERT INTO journal (\(Columns.chunk)) VALUES (\(Columns.marks(Columns.chunk)))"
+        )
+        insertEvents = try PreparedStatement(
+            db,
+            "INSERT INTO events (\(Columns.events)) VALUES (\(Columns.marks(Columns.events)))"
         )
         insertTrace = try PreparedStatement(
             db,
@@ -40,24 +53,12 @@ final class JournalWriter {
             db,
             "INSERT INTO settled (id, seq) VALUES (0, ?) ON CONFLICT (id) DO UPDATE SET seq = excluded.seq"
         )
-        // Retention may have taken the last chunks; their numbers must not come again.
-        readState = try PreparedStatement(
+        clearEvents = try PreparedStatement(db, "DELETE FROM events WHERE seq <= ?")
+        rewrite = try PreparedStatement(
             db,
-            """
-            SELECT max(ifnull((SELECT max(seq) FROM journal), 0), ifnull((SELECT max(seq) FROM progress), 0),
-                ifnull((SELECT seq FROM settled), 0))
-            """
+            "UPDATE journal SET payload = ?, span_count = ifnull(?, span_count) WHERE seq = ?"
         )
-        readOutstanding = try PreparedStatement(
-            db,
-            """
-            SELECT journal.partition, min(journal.seq), max(journal.seq) FROM journal
-            LEFT JOIN progress ON progress.partition = journal.partition
-            WHERE journal.seq > ifnull((SELECT seq FROM settled), 0)
-                AND journal.seq > ifnull(progress.seq, 0)
-            GROUP BY journal.partition
-            """
-        )
+        drop = try PreparedStatement(db, "DELETE FROM journal WHERE seq = ?")
     }
 
     /// Writes a chunk; its number and whether its trace is new.
@@ -65,18 +66,23 @@ final class JournalWriter {
         try know()
         sequence += 1
         outstanding[chunk.partition] = (outstanding[chunk.partition]?.first ?? sequence, sequence)
+        let insert = chunk.kind == .spans ? insert : insertEvents
         insert.bind(1, sequence)
         insert.bind(2, chunk.traceID)
         insert.bind(3, chunk.partition)
         insert.bind(4, receivedAt)
         insert.bind(5, chunk.spanCount)
         try insert.run(binding: chunk.payload, at: 6)
-        insertTrace.bind(TraceRecord(id: chunk.traceID, receivedAt: receivedAt))
+        guard chunk.kind == .spans, let trace = chunk.traceID else {
+            events = (events?.first ?? sequence, sequence)
+            return (sequence, false)
+        }
+        insertTrace.bind(TraceRecord(id: trace, receivedAt: receivedAt))
         try insertTrace.run()
         return (sequence, insertTrace.changes > 0)
     }
 
-    /// Writes how far partitions are processed.
+    /// Writes how far partitions are processed, and lets go of the events that are.
     func advance(_ progress: [Int: Int64]) throws {
         guard !progress.isEmpty else { return }
         try know()
@@ -88,8 +94,34 @@ final class JournalWriter {
             outstanding[partition] =
                 reached >= waiting.last ? nil : (max(waiting.first, reached + 1), waiting.last)
         }
-        setSettled.bind(1, (outstanding.values.map(\.first).min() ?? sequence + 1) - 1)
+        let settled = (outstanding.values.map(\.first).min() ?? sequence + 1) - 1
+        setSettled.bind(1, settled)
         try setSettled.run()
+        guard let waiting = events, waiting.first <= settled else { return }
+        let end = min(settled, waiting.first + Self.largestClearing - 1)
+        clearEvents.bind(1, end)
+        try clearEvents.run()
+        events = end >= waiting.last ? nil : (end + 1, waiting.last)
+    }
+
+    /// Puts what processors made of chunks in their place.
+    func apply(_ rewrites: [ChunkRewrite]) throws {
+        for change in rewrites {
+            guard let payload = change.payload else {
+                drop.bind(1, change.sequence)
+                try drop.run()
+                continue
+            }
+            if let count = change.spanCount { rewrite.bind(2, count) } else { rewrite.bindNull(2) }
+            rewrite.bind(3, change.sequence)
+            try rewrite.run(binding: payload, at: 1)
+        }
+    }
+
+    /// The number of the last chunk.
+    func lastSequence() throws -> Int64 {
+        try know()
+        return sequence
     }
 
     /// Forgets what a transaction had reached that was rolled back.
@@ -97,11 +129,56 @@ final class JournalWriter {
 
     private func know() throws {
         guard !isKnown else { return }
-        sequence = try readState.first { $0.int64(0) } ?? 0
-        outstanding = [:]
-        for row in try readOutstanding.rows({ ($0.int(0), $0.int64(1), $0.int64(2)) }) {
-            outstanding[row.0] = (row.1, row.2)
-        }
+        sequence = try state.sequence()
+        outstanding = try state.outstanding()
+        events = try state.events()
         isKnown = true
+    }
+}
+
+/// Reads from the tables where the journal stands.
+private final class JournalState {
+    private let readSequence: PreparedStatement
+    private let readOutstanding: PreparedStatement
+    private let readEvents: PreparedStatement
+
+    init(_ db: Database) throws {
+        // The last chunks may have been deleted; their numbers must not come again.
+        readSequence = try PreparedStatement(
+            db,
+            """
+            SELECT max(ifnull((SELECT max(seq) FROM journal), 0), ifnull((SELECT max(seq) FROM events), 0),
+                ifnull((SELECT max(seq) FROM progress), 0), ifnull((SELECT seq FROM settled), 0),
+                ifnull((SELECT seq FROM issued), 0))
+            """
+        )
+        readOutstanding = try PreparedStatement(
+            db,
+            """
+            SELECT chunks.partition, min(chunks.seq), max(chunks.seq) FROM (
+                SELECT seq, partition FROM journal WHERE seq > ifnull((SELECT seq FROM settled), 0)
+                UNION ALL
+                SELECT seq, partition FROM events WHERE seq > ifnull((SELECT seq FROM settled), 0)
+            ) AS chunks
+            LEFT JOIN progress ON progress.partition = chunks.partition
+            WHERE chunks.seq > ifnull(progress.seq, 0)
+            GROUP BY chunks.partition
+            """
+        )
+        readEvents = try PreparedStatement(
+            db,
+            "SELECT (SELECT min(seq) FROM events), (SELECT max(seq) FROM events)"
+        )
+    }
+
+    func sequence() throws -> Int64 { try readSequence.first { $0.int64(0) } ?? 0 }
+
+    func outstanding() throws -> [Int: (first: Int64, last: Int64)] {
+        let rows = try readOutstanding.rows { ($0.int(0), (first: $0.int64(1), last: $0.int64(2))) }
+        return Dictionary(rows) { $1 }
+    }
+
+    func events() throws -> (first: Int64, last: Int64)? {
+        try readEvents.rows { $0.isNull(0) ? nil : ($0.int64(0), $0.int64(1)) }.first ?? nil
     }
 }

@@ -6,17 +6,10 @@ enum Columns {
     static let trace = """
         trace_id, sort_time, first_received, last_received, is_open, revision, pending, is_partial, name, type, \
         status, has_errors, start_time, end_time, span_count, input_tokens, output_tokens, cost, service, \
-        environment, agent, workflow, user_id, session_id
+        environment, agent, workflow, user_id, session_id, sampled_out
         """
-    static let score = """
-        id, timestamp, trace_id, span_id, session_id, scorer_name, scorer_version, score, label, reason, error, \
-        experiment, annotator_kind, metadata
-        """
-    static let feedback = """
-        id, timestamp, trace_id, span_id, session_id, source, feedback_type, value, comment, experiment, metadata
-        """
-    static let log = "timestamp, level, message, data, trace_id, span_id, metadata"
     static let chunk = "seq, trace_id, partition, received_at, span_count, payload"
+    static let events = "seq, trace_id, partition, received_at, event_count, payload"
 
     /// `?` for each column of a list.
     static func marks(_ columns: String) -> String { list(columns).map { _ in "?" }.joined(separator: ", ") }
@@ -26,7 +19,7 @@ enum Columns {
         list(columns).dropFirst().map { "\($0) = excluded.\($0)" }.joined(separator: ", ")
     }
 
-    private static func list(_ columns: String) -> [Substring] {
+    static func list(_ columns: String) -> [Substring] {
         columns.split { $0 == "," || $0 == " " || $0 == "\n" }
     }
 }
@@ -57,6 +50,7 @@ extension PreparedStatement {
         bind(22, trace.workflow)
         bind(23, trace.user)
         bind(24, trace.session)
+        bind(25, trace.isSampledOut)
     }
 
     /// A trace read with `Columns.trace`; column 1 is only for sorting.
@@ -86,6 +80,7 @@ extension PreparedStatement {
         trace.workflow = optional(21, text)
         trace.user = optional(22, text)
         trace.session = optional(23, text)
+        trace.isSampledOut = bool(24)
         return trace
     }
 
@@ -104,9 +99,10 @@ extension PreparedStatement {
         bind(12, score.experiment)
         bind(13, score.annotatorKind)
         bind(14, score.metadata)
+        bind(score.correlation, behind: SignalTable.scores.ownCount)
     }
 
-    /// A score read with `Columns.score`.
+    /// A score read with `SignalTable.scores`.
     func score() -> Score {
         var score = Score(id: text(0), timestamp: time(1), scorerName: text(5), metadata: object(13))
         score.traceID = optional(2, traceID)
@@ -119,6 +115,7 @@ extension PreparedStatement {
         score.error = optional(10, text)
         score.experiment = optional(11, text)
         score.annotatorKind = optional(12, text)
+        score.correlation = correlation(at: SignalTable.scores.ownCount)
         return score
     }
 
@@ -139,9 +136,10 @@ extension PreparedStatement {
         bind(9, feedback.comment)
         bind(10, feedback.experiment)
         bind(11, feedback.metadata)
+        bind(feedback.correlation, behind: SignalTable.feedback.ownCount)
     }
 
-    /// Feedback read with `Columns.feedback`.
+    /// Feedback read with `SignalTable.feedback`.
     func feedback() throws -> Feedback {
         var feedback = Feedback(
             id: text(0),
@@ -156,6 +154,7 @@ extension PreparedStatement {
         feedback.sessionID = optional(4, text)
         feedback.comment = optional(8, text)
         feedback.experiment = optional(9, text)
+        feedback.correlation = correlation(at: SignalTable.feedback.ownCount)
         return feedback
     }
 
@@ -167,9 +166,11 @@ extension PreparedStatement {
         bind(5, log.traceID)
         bind(6, log.spanID)
         bind(7, log.metadata)
+        bind(8, list: log.tags)
+        bind(log.correlation, behind: SignalTable.logs.ownCount)
     }
 
-    /// A log line read with `Columns.log`.
+    /// A log line read with `SignalTable.logs`.
     func log() -> Log {
         var log = Log(
             timestamp: time(0),
@@ -180,16 +181,17 @@ extension PreparedStatement {
         )
         log.traceID = optional(4, traceID)
         log.spanID = optional(5, spanID)
+        log.tags = list(7)
+        log.correlation = correlation(at: SignalTable.logs.ownCount)
         return log
     }
 
-    /// A chunk read with `Columns.chunk`.
-    func chunk() -> StoredChunk {
-        StoredChunk(
-            sequence: int64(0),
-            receivedAt: time(3),
-            chunk: JournalChunk(traceID: traceID(1), partition: int(2), spanCount: int(4), payload: bytes(5))
-        )
+    /// A chunk read with `Columns.chunk` or `Columns.events`.
+    func chunk(_ kind: ChunkKind) -> StoredChunk {
+        var chunk = JournalChunk(eventsOf: optional(1, traceID), count: int(4), payload: bytes(5))
+        chunk.kind = kind
+        chunk.partition = int(2)
+        return StoredChunk(sequence: int64(0), receivedAt: time(3), chunk: chunk)
     }
 }
 

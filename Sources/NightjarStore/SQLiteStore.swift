@@ -9,7 +9,7 @@ package final class SQLiteStore: Journal, TelemetryStore {
 
     private let database: any DatabaseWriter
     private let writer: GroupWriter
-    private let queryPatience: Duration
+    private let settings: StoreSettings
 
     /// Opens the database, makes or migrates its tables, and starts the writer's thread.
     /// - Parameters:
@@ -25,8 +25,8 @@ package final class SQLiteStore: Journal, TelemetryStore {
     ) throws(StoreError) {
         let database = try openDatabase(location, settings)
         self.database = database
-        queryPatience = settings.queryPatience
-        writer = try storeErrors { try GroupWriter(database, ledger: ledger, settings: settings) }
+        self.settings = settings
+        writer = try storeErrors { try GroupWriter(database, location, ledger: ledger, settings: settings) }
         writer.start()
     }
 
@@ -49,11 +49,11 @@ package final class SQLiteStore: Journal, TelemetryStore {
             ).rows { try $0.trace() }
             recovery.scores = try PreparedStatement(
                 db,
-                "SELECT \(Columns.score) FROM scores WHERE counted = 0 ORDER BY id"
+                "SELECT \(SignalTable.scores.columns) FROM scores WHERE counted = 0 ORDER BY id"
             ).rows { $0.score() }
             recovery.feedback = try PreparedStatement(
                 db,
-                "SELECT \(Columns.feedback) FROM feedback WHERE counted = 0 ORDER BY id"
+                "SELECT \(SignalTable.feedback.columns) FROM feedback WHERE counted = 0 ORDER BY id"
             ).rows { try $0.feedback() }
             recovery.series = try readSeries(db)
             return recovery
@@ -64,7 +64,10 @@ package final class SQLiteStore: Journal, TelemetryStore {
         let (progress, start, end) = try read { db in
             let ends = try PreparedStatement(
                 db,
-                "SELECT ifnull((SELECT seq FROM settled), 0), ifnull((SELECT max(seq) FROM journal), 0)"
+                """
+                SELECT ifnull((SELECT seq FROM settled), 0), max(ifnull((SELECT max(seq) FROM journal), 0),
+                    ifnull((SELECT max(seq) FROM events), 0))
+                """
             ).first { ($0.int64(0), $0.int64(1)) }
             return (try readProgress(db), ends?.0 ?? 0, ends?.1 ?? 0)
         }
@@ -83,50 +86,6 @@ package final class SQLiteStore: Journal, TelemetryStore {
         writer.add(effects, completion)
     }
 
-    package func chunks(of trace: TraceID) throws(StoreError) -> [StoredChunk] {
-        try look { db in
-            let statement = try PreparedStatement(cached: db, Queries.chunks)
-            statement.bind(1, trace)
-            return try statement.rows { $0.chunk() }
-        }
-    }
-
-    package func trace(_ id: TraceID) throws(StoreError) -> TraceRecord? {
-        try look { db in
-            let statement = try PreparedStatement(cached: db, Queries.trace)
-            statement.bind(1, id)
-            return try statement.first { try $0.trace() }
-        }
-    }
-
-    package func traces(_ query: TraceQuery) throws(StoreError) -> TracePage {
-        try look { db in try readTraces(db, query) }
-    }
-
-    package func scores(of trace: TraceID) throws(StoreError) -> [ScoreRecord] {
-        try look { db in
-            let statement = try PreparedStatement(cached: db, Queries.scores)
-            statement.bind(1, trace)
-            return try statement.rows { ScoreRecord(score: $0.score(), createdAt: $0.time(14)) }
-        }
-    }
-
-    package func feedback(of trace: TraceID) throws(StoreError) -> [FeedbackRecord] {
-        try look { db in
-            let statement = try PreparedStatement(cached: db, Queries.feedback)
-            statement.bind(1, trace)
-            return try statement.rows { FeedbackRecord(feedback: try $0.feedback(), createdAt: $0.time(11)) }
-        }
-    }
-
-    package func logs(of trace: TraceID) throws(StoreError) -> [LogRecord] {
-        try look { db in
-            let statement = try PreparedStatement(cached: db, Queries.logs)
-            statement.bind(1, trace)
-            return try statement.rows { LogRecord(id: $0.int64(8), log: $0.log(), createdAt: $0.time(7)) }
-        }
-    }
-
     package func flush() throws(StoreError) { try writer.flush() }
 
     package func close() throws(StoreError) {
@@ -135,9 +94,23 @@ package final class SQLiteStore: Journal, TelemetryStore {
         try storeErrors { try database.close() }
     }
 
+    package func deleteTrace(_ id: TraceID) throws(StoreError) -> Bool { try delete(.trace(id)) }
+
+    package func deleteScore(_ id: String) throws(StoreError) -> Bool { try delete(.score(id)) }
+
+    package func deleteFeedback(_ id: String) throws(StoreError) -> Bool { try delete(.feedback(id)) }
+
+    private func delete(_ deletion: Deletion) throws(StoreError) -> Bool {
+        let answer = Answer()
+        try writer.submit(
+            Submission(deletions: [deletion], receivedAt: settings.now(), completion: answer.give)
+        )
+        return try answer.wait(atMost: settings.flushPatience).deleted.contains(true)
+    }
+
     /// A lookup for somebody who waits: it ends after `queryPatience`.
-    private func look<Value>(_ body: (Database) throws -> Value) throws(StoreError) -> Value {
-        try read { db in try interrupting(db, after: queryPatience) { try body(db) } }
+    func look<Value>(_ body: (Database) throws -> Value) throws(StoreError) -> Value {
+        try read { db in try interrupting(db, after: settings.queryPatience) { try body(db) } }
     }
 
     private func read<Value>(_ body: (Database) throws -> Value) throws(StoreError) -> Value {
@@ -153,11 +126,11 @@ package final class SQLiteStore: Journal, TelemetryStore {
     private func readJournal(_ db: Database, after: Int64, upTo end: Int64) throws -> [StoredChunk] {
         let statement = try PreparedStatement(
             cached: db,
-            "SELECT \(Columns.chunk) FROM journal WHERE seq > ? AND seq <= ? ORDER BY seq LIMIT ?"
+            Queries.journal
         )
         statement.bind(1, after)
         statement.bind(2, end)
         statement.bind(3, Self.replayPage)
-        return try statement.rows { $0.chunk() }
+        return try statement.rows { $0.chunk($0.int64(6) == 0 ? .spans : .events) }
     }
 }

@@ -6,6 +6,7 @@ import NightjarSignals
 final class SeriesWriter {
     private let update: PreparedStatement
     private let insert: PreparedStatement
+    private let delete: PreparedStatement
     private let upsertMetric: PreparedStatement
     /// The metrics as they are committed, so that each is written only when it changes.
     private var metrics: [String: InstrumentDescriptor]
@@ -21,6 +22,7 @@ final class SeriesWriter {
             db,
             "INSERT INTO series (sum, count, time, buckets, id, metric, labels) VALUES (?, ?, ?, ?, ?, ?, ?)"
         )
+        delete = try PreparedStatement(db, "DELETE FROM series WHERE id = ?")
         upsertMetric = try PreparedStatement(
             db,
             """
@@ -34,6 +36,7 @@ final class SeriesWriter {
 
     /// Writes the totals of series whole.
     func write(_ staged: SeriesLedger.Staged) throws {
+        try remove(staged.removed.map(SeriesID.init(index:)))
         for (index, total) in staged.totals {
             bind(total, of: index, to: update)
             try update.run()
@@ -46,6 +49,14 @@ final class SeriesWriter {
             for label in series.labels { labels[label.name] = .string(label.value) }
             insert.bind(7, labels)
             try insert.run()
+        }
+    }
+
+    /// Deletes the rows of series.
+    func remove(_ series: [SeriesID]) throws {
+        for id in series {
+            delete.bind(1, Int64(id.index))
+            try delete.run()
         }
     }
 

@@ -34,6 +34,10 @@ package struct StoreSettings: Sendable {
     package var queryPatience = Duration.seconds(10)
     /// How many connections read beside the writer; an in-memory store has one for everything.
     package var readers = 4
+    /// How large a database in memory may be; beyond, the oldest traces and logs that are over and processed go.
+    package var memoryBytes = 256 << 20
+    /// How many streams of OTLP metrics are remembered; beyond, those go that had no point for longest.
+    package var streams = 100_000
     /// The wall clock, for the time at which a record was made.
     package var now: @Sendable () -> Timestamp = wallClock
 

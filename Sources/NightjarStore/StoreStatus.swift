@@ -14,6 +14,12 @@ package struct StoreStatus: Sendable, Equatable {
     package var refusedSubmissions = 0
     /// How many batches of effects found no room in time and were queued beyond the bound.
     package var delayedEffects = 0
+    /// How many traces went because a store in memory was full.
+    package var evictedTraces = 0
+    /// How many logs went because a store in memory was full, those of such traces not among them.
+    package var evictedLogs = 0
+    /// How many scores and feedback, or versions of them, went because a store in memory was full.
+    package var evictedAnnotations = 0
     /// Why the last transaction failed; nil after one that did not.
     package var lastError: StoreError?
 

@@ -9,8 +9,8 @@ package enum TraceOrder: Sendable {
     case lastReceived
 }
 
-/// Where a page of traces ended; opaque, but it can be written and read back.
-package struct TraceCursor: Sendable, Equatable, LosslessStringConvertible {
+/// Where a page of a list ended; opaque, but it can be written and read back.
+package struct PageCursor: Sendable, Equatable, LosslessStringConvertible {
     let time: Int64
     let row: Int64
 
@@ -29,6 +29,9 @@ package struct TraceCursor: Sendable, Equatable, LosslessStringConvertible {
     /// The text for a link to the next page.
     package var description: String { "\(time).\(row)" }
 }
+
+/// Where a page of traces ended.
+package typealias TraceCursor = PageCursor
 
 /// Which traces to list; every condition that is given must hold.
 package struct TraceQuery: Sendable, Equatable {
@@ -70,7 +73,7 @@ package struct TraceQuery: Sendable, Equatable {
     /// How many to give, 1 to `largestLimit`; held to that.
     package var limit = 50
     /// Where the page before ended.
-    package var cursor: TraceCursor?
+    package var cursor: PageCursor?
 
     /// The newest 50.
     package init() {}
@@ -81,10 +84,10 @@ package struct TracePage: Sendable, Equatable {
     /// The traces, newest first.
     package var traces: [TraceRecord]
     /// Where the next page begins; nil at the end.
-    package var next: TraceCursor?
+    package var next: PageCursor?
 
     /// A page.
-    package init(traces: [TraceRecord], next: TraceCursor?) {
+    package init(traces: [TraceRecord], next: PageCursor?) {
         self.traces = traces
         self.next = next
     }
@@ -96,11 +99,14 @@ package struct ScoreRecord: Sendable, Equatable {
     package var score: Score
     /// When it was first stored.
     package var createdAt: Timestamp
+    /// When another version took its place; nil for the one that holds.
+    package var replacedAt: Timestamp?
 
     /// A record.
-    package init(score: Score, createdAt: Timestamp) {
+    package init(score: Score, createdAt: Timestamp, replacedAt: Timestamp? = nil) {
         self.score = score
         self.createdAt = createdAt
+        self.replacedAt = replacedAt
     }
 }
 
@@ -110,11 +116,14 @@ package struct FeedbackRecord: Sendable, Equatable {
     package var feedback: Feedback
     /// When it was first stored.
     package var createdAt: Timestamp
+    /// When another version took its place; nil for the one that holds.
+    package var replacedAt: Timestamp?
 
     /// A record.
-    package init(feedback: Feedback, createdAt: Timestamp) {
+    package init(feedback: Feedback, createdAt: Timestamp, replacedAt: Timestamp? = nil) {
         self.feedback = feedback
         self.createdAt = createdAt
+        self.replacedAt = replacedAt
     }
 }
 
@@ -142,11 +151,11 @@ package protocol TelemetryStore: Sendable {
     /// `completion` is called on the writer's thread after the commit; not if the store is closed before.
     func commit(_ effects: Effects, completion: @escaping @Sendable () -> Void)
 
-    /// The chunks of a trace in the order of their numbers.
+    /// The chunks of a trace's spans in the order of their numbers.
     func chunks(of trace: TraceID) throws(StoreError) -> [StoredChunk]
-    /// What is known of a trace; nil for an unknown one.
+    /// What is known of a trace; nil for an unknown one. Of one that is ``TraceRecord/isSampledOut`` there may be nothing else.
     func trace(_ id: TraceID) throws(StoreError) -> TraceRecord?
-    /// One page of traces, newest first.
+    /// One page of traces, newest first; without those that were sampled out.
     func traces(_ query: TraceQuery) throws(StoreError) -> TracePage
     /// The scores of a trace and of its spans, in the order in which they were first stored.
     func scores(of trace: TraceID) throws(StoreError) -> [ScoreRecord]
@@ -154,6 +163,26 @@ package protocol TelemetryStore: Sendable {
     func feedback(of trace: TraceID) throws(StoreError) -> [FeedbackRecord]
     /// The logs of a trace in the order of their time.
     func logs(of trace: TraceID) throws(StoreError) -> [LogRecord]
+    /// One page of logs, newest first.
+    func logs(_ query: LogQuery) throws(StoreError) -> SignalPage<LogRecord>
+    /// One page of scores, newest first.
+    func scores(_ query: ScoreQuery) throws(StoreError) -> SignalPage<ScoreRecord>
+    /// One page of feedback, newest first.
+    func feedback(_ query: FeedbackQuery) throws(StoreError) -> SignalPage<FeedbackRecord>
+    /// The versions of a score that were replaced, oldest first.
+    func history(ofScore id: String) throws(StoreError) -> [ScoreRecord]
+    /// The versions of feedback that were replaced, oldest first.
+    func history(ofFeedback id: String) throws(StoreError) -> [FeedbackRecord]
+    /// What is committed of streams of OTLP metrics; those that are not known are left out.
+    func streams(_ ids: [UInt64]) throws(StoreError) -> [UInt64: StreamState]
+
+    /// Deletes a trace with its spans, logs, scores and feedback; returns when that is on disk. Whether there was anything.
+    /// What is still on its way from processing does not bring it back; later spans do.
+    func deleteTrace(_ id: TraceID) throws(StoreError) -> Bool
+    /// Deletes a score with its history; returns when that is on disk. Whether there was one.
+    func deleteScore(_ id: String) throws(StoreError) -> Bool
+    /// Deletes feedback with its history; returns when that is on disk. Whether there was any.
+    func deleteFeedback(_ id: String) throws(StoreError) -> Bool
 
     /// Returns when everything that was submitted or handed over before is committed or has failed.
     /// - Throws: ``StoreError`` `timeout` after ``StoreSettings/flushPatience``; what waits goes on waiting.

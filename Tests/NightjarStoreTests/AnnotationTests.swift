@@ -126,4 +126,25 @@ struct AnnotationTests {
         #expect(try fixture.store.feedback(of: traceID(1)).map(\.feedback.id) == ["b"])
         #expect(fixture.ledger.snapshot().map(\.total.sum) == [1])
     }
+
+    @Test func `the versions that were replaced can be read, oldest first`() throws {
+        let fixture = try Fixture()
+        for (number, time) in [(0.1, 10), (0.2, 20), (0.3, 30)] as [(Double, Int64)] {
+            try fixture.submit(
+                scores: [score("a", number)],
+                feedback: [feedback("a", .double(number))],
+                at: time
+            )
+        }
+        func at(_ time: Int64) -> Timestamp { Timestamp(unixNano: time) }
+        #expect(
+            try fixture.store.history(ofScore: "a") == [
+                ScoreRecord(score: score("a", 0.1), createdAt: at(10), replacedAt: at(20)),
+                ScoreRecord(score: score("a", 0.2), createdAt: at(10), replacedAt: at(30)),
+            ]
+        )
+        #expect(try fixture.store.history(ofFeedback: "a").map(\.feedback.value) == [0.1, 0.2])
+        #expect(try fixture.store.history(ofFeedback: "a").map(\.replacedAt) == [at(20), at(30)])
+        #expect(try fixture.store.history(ofScore: "none").isEmpty)
+    }
 }

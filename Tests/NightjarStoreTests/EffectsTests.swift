@@ -192,4 +192,29 @@ struct EffectsTests {
         try fixture.store.flush()
         #expect(fixture.ledger.snapshot().map(\.total.sum) == [3])
     }
+
+    @Test func `names and labels may be any text`() throws {
+        let fixture = try Fixture()
+        let name = "http.server.duration/ü\u{0}\"🌊"
+        let labels = [Label("", "x"), Label("http.route\n", "/a/{b}\u{0}"), Label("ключ", "")]
+        let instrument = InstrumentDescriptor(name: name, type: .counter)
+        let series = fixture.table.admit(InstrumentID(index: 9), instrument, labels: labels, limit: 10).id
+        try fixture.commit { $0.deltas = [fixture.delta(series)] }
+        let stored = try fixture.store.recover().series
+        #expect(stored.map(\.instrument) == [instrument])
+        #expect(stored.map(\.labels) == [labels])
+    }
+
+    @Test func `a series that is removed is gone after a start`() throws {
+        let fixture = try Fixture()
+        let (idle, overflow) = (try fixture.series("a_total"), try fixture.series("b_total"))
+        try fixture.commit { $0.deltas = [fixture.delta(idle, 5), fixture.delta(overflow)] }
+        try fixture.commit {
+            $0.deltas = [fixture.delta(overflow, 5)]
+            $0.seriesRemovals = [idle]
+        }
+        let stored = try fixture.store.recover().series
+        #expect(stored.map(\.id) == [overflow])
+        #expect(stored.map(\.total.sum) == [6])
+    }
 }

@@ -1,0 +1,186 @@
+import GRDB
+import NightjarBus
+import NightjarSignals
+
+/// Writes the effects of a group. Belongs to the writer.
+final class EffectsWriter {
+    /// What of the effects of a whole group is written once: the last record of a trace, the furthest position of a partition,
+    /// the last state of a stream.
+    private struct Merged {
+        var progress: [Int: Int64] = [:]
+        var traces: [TraceRecord] = []
+        var places: [TraceID: Int] = [:]
+        var streams: [UInt64: StreamState] = [:]
+        var deltas: [SeriesDelta] = []
+
+        mutating func add(_ effects: Effects) {
+            for trace in effects.traces {
+                if let place = places[trace.id] {
+                    traces[place] = trace
+                } else {
+                    places[trace.id] = traces.count
+                    traces.append(trace)
+                }
+            }
+            progress.merge(effects.progress) { max($0, $1) }
+            for stream in effects.streams { streams[stream.id] = stream }
+            deltas += effects.deltas
+        }
+    }
+
+    private let journal: JournalWriter
+    private let scores: AnnotationWriter
+    private let feedback: AnnotationWriter
+    private let eraser: TraceEraser
+    private let series: SeriesWriter
+    private let streams: StreamWriter
+    private let ledger: SeriesLedger
+    private let upsertTrace: PreparedStatement
+    private let insertLog: PreparedStatement
+    private let knows: PreparedStatement
+    private let isLeftOut: PreparedStatement
+    private let logCreatedAt = SignalTable.logs.count + 1
+    /// The traces that had signals written or counted in the transaction under way.
+    private var touched: Set<TraceID> = []
+    /// What was deleted lately: effects that were on their way must not bring it back.
+    private var deleted = RecentTraces(limit: 10_000)
+
+    init(_ db: Database, _ writers: Writers, ledger: SeriesLedger) throws {
+        journal = writers.journal
+        scores = writers.scores
+        feedback = writers.feedback
+        eraser = writers.eraser
+        series = writers.series
+        streams = writers.streams
+        self.ledger = ledger
+        upsertTrace = try PreparedStatement(
+            db,
+            """
+            INSERT INTO traces (\(Columns.trace)) VALUES (\(Columns.marks(Columns.trace)))
+            ON CONFLICT (trace_id) DO UPDATE SET \(Columns.replacements(Columns.trace))
+            """
+        )
+        let logs = SignalTable.logs.columns
+        insertLog = try PreparedStatement(
+            db,
+            "INSERT INTO logs (\(logs), created_at) VALUES (\(Columns.marks(logs)), ?)"
+        )
+        knows = try PreparedStatement(db, "SELECT 1 FROM traces WHERE trace_id = ?")
+        isLeftOut = try PreparedStatement(
+            db,
+            "SELECT sampled_out = 1 AND is_open = 0 AND pending IS NULL FROM traces WHERE trace_id = ?"
+        )
+    }
+
+    /// Writes everything; the totals that are to be published once it is committed.
+    func write(_ effects: [Effects], at time: Timestamp) throws -> SeriesLedger.Staged? {
+        touched.removeAll(keepingCapacity: true)
+        var merged = Merged()
+        for effects in effects {
+            merged.add(effects)
+            try writeSignals(effects, at: time)
+            merged.deltas += try count(effects.counts)
+            for found in effects.correlations { try complete(found) }
+            try journal.apply(effects.rewrites)
+        }
+        for trace in merged.traces where try !isDeleted(trace.id) {
+            upsertTrace.bind(trace)
+            try upsertTrace.run()
+            if trace.isSampledOut { touched.insert(trace.id) }
+        }
+        // What is deleted depends on how far processing got.
+        try journal.advance(merged.progress)
+        for trace in touched where try isSampledOutForNow(trace) { try eraser.empty(trace) }
+        try streams.write(merged.streams.values)
+        let staged = merged.deltas.isEmpty ? nil : ledger.stage(merged.deltas, now: time)
+        if let staged { try series.write(staged) }
+        for effects in effects { try series.remove(effects.seriesRemovals) }
+        return staged
+    }
+
+    /// Takes note that somebody deleted a trace.
+    func noteDeleted(_ trace: TraceID) { deleted.insert(trace) }
+
+    /// Writes a score; what became of it.
+    func write(_ score: Score, at time: Timestamp) throws -> AnnotationReceipt {
+        try scores.write(id: score.id, trace: score.traceID, at: time) { $0.bind(score) }
+    }
+
+    /// Writes feedback; what became of it.
+    func write(_ feedback: Feedback, at time: Timestamp) throws -> AnnotationReceipt {
+        try self.feedback.write(id: feedback.id, trace: feedback.traceID, at: time) { $0.bind(feedback) }
+    }
+
+    private func writeSignals(_ effects: Effects, at time: Timestamp) throws {
+        for score in effects.scores where try touch(score.traceID) { _ = try write(score, at: time) }
+        for feedback in effects.feedback where try touch(feedback.traceID) {
+            _ = try write(feedback, at: time)
+        }
+        for log in effects.logs where try touch(log.traceID) {
+            insertLog.bind(log)
+            insertLog.bind(logCreatedAt, time)
+            try insertLog.run()
+        }
+    }
+
+    private func count(_ counts: [Effects.AnnotationCount]) throws -> [SeriesDelta] {
+        try counts.compactMap { wanted in
+            let count =
+                switch wanted.kind {
+                case .score: try scores.count(wanted.id)
+                case .feedback: try feedback.count(wanted.id)
+                }
+            if let trace = count.trace { touched.insert(trace) }
+            return count.isFirst ? wanted.first : wanted.again
+        }
+    }
+
+    private func complete(_ found: AnnotationCorrelation) throws {
+        switch found.kind {
+        case .score: try scores.complete(found)
+        case .feedback: try feedback.complete(found)
+        }
+    }
+
+    /// Takes note of a signal of a trace; whether it is to be written.
+    private func touch(_ trace: TraceID?) throws -> Bool {
+        guard let trace else { return true }
+        guard try !isDeleted(trace) else { return false }
+        touched.insert(trace)
+        return true
+    }
+
+    /// Whether a trace was deleted and nothing of it has come since.
+    private func isDeleted(_ trace: TraceID) throws -> Bool {
+        guard deleted.contains(trace) else { return false }
+        knows.bind(1, trace)
+        return try knows.first { _ in true } == nil
+    }
+
+    /// Whether sampling left a trace out and, as far as is known, it is over.
+    private func isSampledOutForNow(_ trace: TraceID) throws -> Bool {
+        isLeftOut.bind(1, trace)
+        return try isLeftOut.first { $0.bool(0) } ?? false
+    }
+}
+
+/// The last traces of which something was noted; beyond the limit the oldest is forgotten.
+struct RecentTraces {
+    private let limit: Int
+    private var members: Set<TraceID> = []
+    private var order = Queue<TraceID>()
+
+    init(limit: Int) {
+        self.limit = limit
+    }
+
+    func contains(_ trace: TraceID) -> Bool { !members.isEmpty && members.contains(trace) }
+
+    mutating func insert(_ trace: TraceID) {
+        guard members.insert(trace).inserted else { return }
+        order.append(trace)
+        guard members.count > limit, let oldest = order.first else { return }
+        members.remove(oldest)
+        order.removeFirst()
+    }
+}
