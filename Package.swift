@@ -66,7 +66,7 @@ let package = Package(
                 .product(name: "GRDBSQLite", package: "GRDB.swift"),
             ]
         ),
-        room("NightjarExporters", ["NightjarBus", "NightjarSignals"]),
+        room("NightjarExporters", ["NightjarBus", "NightjarSignals", "NightjarOTLP", "CZlib"]),
 
         room(
             "Nightjar",
@@ -112,7 +112,12 @@ let package = Package(
 
         tests("NightjarSignals", ["CNightjarSignals"]),
         tests("NightjarBus", ["NightjarSignals", "CNightjarSignals"], resources: [.copy("Cases")]),
-        tests("NightjarExporters", ["NightjarBus", "NightjarSignals"]),
+        tests(
+            "NightjarExtraction",
+            ["NightjarBus", "NightjarSignals", "CNightjarSignals"],
+            resources: [.copy("Cases")]
+        ),
+        tests("NightjarExporters", ["NightjarBus", "NightjarSignals", "NightjarOTLP"]),
         tests(
             "NightjarOTLP",
             ["NightjarBus", "NightjarSignals", "CNightjarSignals"],
@@ -126,6 +131,13 @@ let package = Package(
         tests(
             "NightjarStore",
             ["NightjarBus", "NightjarSignals", .product(name: "GRDB", package: "GRDB.swift")]
+        ),
+        tests(
+            "Nightjar",
+            [
+                "NightjarBus", "NightjarSignals", "NightjarExporters", "NightjarStore",
+                .product(name: "Logging", package: "swift-log"),
+            ]
         ),
         tests(
             "NightjarServer",

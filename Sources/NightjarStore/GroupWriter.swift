@@ -195,9 +195,11 @@ final class GroupWriter: @unchecked Sendable {
         }
     }
 
-    /// Lets the oldest go, step by step, while a database in memory is larger than it may be; reads come in between.
+    /// Lets go of idle series, and of the oldest, step by step, while a database in memory is larger than it may be; reads come
+    /// in between.
     private func makeRoom() {
         do {
+            try database.writeWithoutTransaction { try commit?.expireSeries($0) }
             while let eviction = try database.writeWithoutTransaction({ try commit?.makeRoom($0) }) {
                 finish { _, status in
                     status.evictedTraces += eviction.traces

@@ -100,10 +100,9 @@ struct EventBatch: Sendable {
             parts.append(.events(run.events, partition: partition, chunk: chunks.count))
             chunks.append(
                 JournalChunk(
-                    events: EventLines.encode(run.events),
-                    traceID: run.trace,
-                    partition: partition,
-                    count: run.events.count
+                    eventsOf: run.trace,
+                    count: run.events.count,
+                    payload: EventLines.encode(run.events)
                 )
             )
         }
