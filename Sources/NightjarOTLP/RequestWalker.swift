@@ -27,6 +27,9 @@ struct RequestWalker {
 
     init(_ levels: Levels) { self.levels = levels }
 
+    /// Which resource and scope the cursor is in.
+    var scopePlace: (resource: Int, scope: Int) { (resourceIndex, scopeIndex) }
+
     /// The place of the cursor in the message, for a person.
     var path: String {
         guard resourceIndex >= 0 else { return "" }

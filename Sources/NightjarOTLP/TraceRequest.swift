@@ -99,6 +99,7 @@ struct Rejections {
         case attributes
         case malformedIdentifier
         case withoutPoints
+        case malformedPoint
 
         var text: String {
             switch self {
@@ -107,6 +108,7 @@ struct Rejections {
             case .attributes: "with too many attributes"
             case .malformedIdentifier: "with a malformed trace or span id"
             case .withoutPoints: "without a name or without data of a known kind"
+            case .malformedPoint: "without a value or with buckets that do not fit their bounds"
             }
         }
     }
