@@ -114,15 +114,22 @@ enum AttributeValues {
 /// A span's attributes, found by the symbols of their keys.
 struct SpanAttributes {
     let rows: UnsafeBufferPointer<nj_attribute>
+    private let ownCount: Int
 
     init(_ span: SpanReference) {
         let row = span.row.pointee
+        ownCount = Int(row.attribute_count)
         rows = span.slab.attributes(row.first_attribute, row.attribute_count + UInt32(row.carried_count))
     }
 
     /// The row of a key; of equal keys the last.
     func row(_ key: Int32) -> nj_attribute? {
         rows.last { $0.key == key && key >= 0 }
+    }
+
+    /// The row of a key among those that are not the span's own.
+    func carried(_ key: Int32) -> nj_attribute? {
+        rows[ownCount...].last { $0.key == key && key >= 0 }
     }
 
     /// The value of the first of several keys that is there and is not empty text.

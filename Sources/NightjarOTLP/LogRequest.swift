@@ -188,6 +188,9 @@ struct LogRecord {
 
 /// A record's attributes, those apart in which an instance of ours carries what OTLP has no place for.
 struct Carried {
+    /// Their keys.
+    static let keys: Set = ["nightjar.metadata", "nightjar.tags", "nightjar.correlation"]
+
     /// The sender's own attributes.
     var rest: Value.Object
     /// The metadata.

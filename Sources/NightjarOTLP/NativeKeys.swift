@@ -25,6 +25,9 @@ enum NativeKeys {
         (.nativeAdded, ["nightjar.added"]),
     ]
 
+    /// How many attributes a span of our own may have beside its own: some 20 of ours and as many of an exporter's.
+    static let allowance = 64
+
     static let entityType = symbol("nightjar.entity.type")
     static let entityID = symbol("nightjar.entity.id")
     static let entityName = symbol("nightjar.entity.name")
@@ -32,6 +35,9 @@ enum NativeKeys {
     static let tags = symbol("nightjar.tags")
     static let input = symbol("nightjar.input")
     static let output = symbol("nightjar.output")
+    /// What an exporter writes instead of those, where they are messages.
+    static let inputMessages = symbol("gen_ai.input.messages")
+    static let outputMessages = symbol("gen_ai.output.messages")
     static let error = symbol("nightjar.error")
 
     /// All of them, by symbol.

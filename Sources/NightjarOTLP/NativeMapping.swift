@@ -10,6 +10,8 @@ enum NativeMapping {
         let facts = span.facts
         row.type = KindRules.type(span).rawValue
         row.type_text = facts.text(.nativeType)
+        // It ended, but when is not known.
+        if facts.flag(.nativeEnded) { row.end_nano = 0 }
         row.setState(
             hasEnded: facts.flag(.nativeEnded),
             isEvent: facts.flag(.nativeIsEvent),
@@ -134,10 +136,12 @@ extension NativeMapping {
 extension NativeMapping {
     /// What rows have no room for: the entity and why it failed.
     static func complete(_ span: inout Span, _ attributes: SpanAttributes) {
-        span.entityType = attributes.row(NativeKeys.entityType)?.text.string
-        span.entityID = attributes.row(NativeKeys.entityID)?.text.string
-        span.entityName = attributes.row(NativeKeys.entityName)?.text.string
-        guard let error = attributes.row(NativeKeys.error).map(AttributeValues.parsed)?.object else { return }
+        span.entityType = attributes.carried(NativeKeys.entityType)?.text.string
+        span.entityID = attributes.carried(NativeKeys.entityID)?.text.string
+        span.entityName = attributes.carried(NativeKeys.entityName)?.text.string
+        guard let error = attributes.carried(NativeKeys.error).map(AttributeValues.parsed)?.object else {
+            return
+        }
         span.errorInfo = Span.ErrorInfo(json: error)
     }
 }

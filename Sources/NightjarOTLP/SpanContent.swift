@@ -21,7 +21,7 @@ struct SpanContent {
 
     /// What went in; nil where the span says nothing.
     var input: Value? {
-        if convention == .native { return attributes.row(NativeKeys.input).map(AttributeValues.parsed) }
+        if convention == .native { return carried(NativeKeys.input, NativeKeys.inputMessages) }
         if let value = stated(ContentKeys.input, form: ContentKeys.inputForm) {
             guard let instructions = attributes.first(ContentKeys.instructions), let messages = value.array
             else {
@@ -38,11 +38,16 @@ struct SpanContent {
 
     /// What came out; nil where the span says nothing.
     var output: Value? {
-        if convention == .native { return attributes.row(NativeKeys.output).map(AttributeValues.parsed) }
+        if convention == .native { return carried(NativeKeys.output, NativeKeys.outputMessages) }
         if let value = stated(ContentKeys.output, form: ContentKeys.outputForm) { return value }
         if let value = mastra("output", old: ContentKeys.mastraOutput) { return value }
         if let answer = conversation?.last, isAnswer(answer) { return .array([answer]) }
         return flat(["llm.output_messages.", "gen_ai.completion."]) ?? events(of: Self.outputEvents)
+    }
+
+    /// What a span of our own carries under the first of two keys that is there.
+    private func carried(_ key: Int32, _ messages: Int32) -> Value? {
+        (attributes.carried(key) ?? attributes.carried(messages)).map(AttributeValues.parsed)
     }
 
     /// Instructions as the message that they are.

@@ -17,6 +17,12 @@ package enum SpanEncoder {
         var attributes: Value.Object = [:]
         var resource: Value.Object = [:]
         var event: Span.Event?
+        /// Stands for an end time that is not known.
+        var endTime: Timestamp?
+        /// Whether an attribute here says what went in, so that it need not be said twice.
+        var carriesInput = false
+        /// The same of what came out.
+        var carriesOutput = false
     }
 
     static func request(
@@ -85,13 +91,13 @@ package enum SpanEncoder {
         writer.field(5, span.name)
         writer.varint(6, UInt64(span.kind.rawValue))
         writer.fixed64(7, nanoseconds(span.startTime))
-        if let end = span.endTime { writer.fixed64(8, max(nanoseconds(end), 1)) }
+        if let end = span.endTime ?? added.endTime { writer.fixed64(8, max(nanoseconds(end), 1)) }
         for (key, value) in span.attributes.entries where !NativeKeys.contains(key) {
             writer.attribute(9, key, value)
         }
         writer.attributes(9, added.attributes)
         writeKeys(of: added.attributes, 9, to: &writer)
-        writeCarried(span, hasEnded: hasEnded, to: &writer)
+        writeCarried(span, hasEnded: hasEnded, added, to: &writer)
         for event in span.events { write(event, to: &writer) }
         if var event = added.event {
             event.attributes["nightjar.added"] = true
@@ -129,7 +135,12 @@ package enum SpanEncoder {
 // MARK: - What OTLP has no place for
 
 extension SpanEncoder {
-    private static func writeCarried(_ span: Span, hasEnded: Bool, to writer: inout WireWriter) {
+    private static func writeCarried(
+        _ span: Span,
+        hasEnded: Bool,
+        _ added: Additions,
+        to writer: inout WireWriter
+    ) {
         writer.attribute(9, "nightjar.type", span.type == .generic ? span.typeName : span.type.name)
         for (key, text) in [
             ("nightjar.entity.type", span.entityType), ("nightjar.entity.id", span.entityID),
@@ -141,27 +152,22 @@ extension SpanEncoder {
         ] {
             writer.attribute(9, key, text)
         }
-        if !span.metadata.isEmpty { writeContent("nightjar.metadata", .object(span.metadata), to: &writer) }
+        if !span.metadata.isEmpty { writer.content(9, "nightjar.metadata", .object(span.metadata)) }
         if !span.tags.isEmpty {
             writer.attribute(9, "nightjar.tags", .array(span.tags.map(Value.string)))
         }
-        if let input = span.input { writeContent("nightjar.input", input, to: &writer) }
-        if let output = span.output { writeContent("nightjar.output", output, to: &writer) }
-        if let error = span.errorInfo { writeContent("nightjar.error", error.json, to: &writer) }
+        if let input = span.input, !added.carriesInput { writer.content(9, "nightjar.input", input) }
+        if let output = span.output, !added.carriesOutput { writer.content(9, "nightjar.output", output) }
+        if let error = span.errorInfo { writer.content(9, "nightjar.error", error.json) }
         if let usage = span.usage { writer.attribute(9, "nightjar.usage", nested(usage)) }
         if let time = span.timeToFirstTokenMilliseconds {
             writer.attribute(9, "nightjar.time_to_first_token_ms", .double(time))
         }
-        if span.isEvent {
-            writer.attribute(9, "nightjar.is_event", .bool(true))
-        } else if hasEnded, span.endTime == nil {
+        if span.isEvent { writer.attribute(9, "nightjar.is_event", .bool(true)) }
+        // Without this an end time that stands in for one would be taken for it.
+        if hasEnded || span.isEvent, span.endTime == nil {
             writer.attribute(9, "nightjar.ended", .bool(true))
         }
-    }
-
-    /// As JSON text, which other receivers can show; as itself where JSON would change it.
-    private static func writeContent(_ key: String, _ value: Value, to writer: inout WireWriter) {
-        writer.attribute(9, key, value.isSameAsJSON(depth: 0) ? .string(value.json) : value)
     }
 
     /// The counts as the attribute `usage` has them (signals contract, section 4).
@@ -192,21 +198,5 @@ extension WireWriter {
     /// Writes a span id as its 8 bytes.
     mutating func identifier(_ number: UInt32, _ span: SpanID) {
         withUnsafeBytes(of: span.value.bigEndian) { field(number, $0) }
-    }
-}
-
-extension Value {
-    /// Whether the value comes back the same when it is written as JSON and read.
-    fileprivate func isSameAsJSON(depth: Int) -> Bool {
-        guard depth < JSONReader.maximumDepth else { return false }
-        return switch self {
-        case .null, .bool, .int, .string: true
-        case .bytes: false
-        // JSON has one form for a whole number, whatever its kind.
-        case .double(let number):
-            number.isFinite && (number != number.rounded() || abs(number) >= 9_007_199_254_740_992)
-        case .array(let values): values.allSatisfy { $0.isSameAsJSON(depth: depth + 1) }
-        case .object(let object): object.entries.allSatisfy { $0.value.isSameAsJSON(depth: depth + 1) }
-        }
     }
 }

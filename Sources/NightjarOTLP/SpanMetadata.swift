@@ -21,7 +21,7 @@ enum SpanMetadata {
     static func metadata(_ span: SpanReference) -> Value.Object {
         let attributes = SpanAttributes(span)
         if span.row.pointee.isNative {
-            return attributes.row(NativeKeys.metadata).map(AttributeValues.parsed)?.object ?? [:]
+            return attributes.carried(NativeKeys.metadata).map(AttributeValues.parsed)?.object ?? [:]
         }
         var metadata = Value.Object()
         for key in objects {
@@ -48,7 +48,7 @@ enum SpanMetadata {
     /// Tags as a list, as a list in JSON text, or as text with commas.
     static func tags(_ span: SpanReference) -> [String] {
         if span.row.pointee.isNative {
-            let tags = SpanAttributes(span).row(NativeKeys.tags).map(AttributeValues.value)
+            let tags = SpanAttributes(span).carried(NativeKeys.tags).map(AttributeValues.value)
             return tags?.array?.compactMap(\.string) ?? []
         }
         guard let value = SpanAttributes(span).first(ContentKeys.tags) else { return [] }

@@ -37,7 +37,7 @@ struct TraceDecoder {
         self.receivedAt = receivedAt
         self.limits = limits
         lanes = Array(repeating: Lane(), count: workers)
-        scratch = SpanScratch(capacity: limits.attributes)
+        scratch = SpanScratch(capacity: limits.attributes + NativeKeys.allowance)
     }
 
     /// Gives the scratch memory back; the decoder is not to be used any more.
@@ -171,7 +171,8 @@ struct TraceDecoder {
             rejections.add(.identifier, at: path)
             return
         }
-        guard scratch.attributeCount <= limits.attributes else {
+        let allowance = scratch.facts.has(.nativeType) ? NativeKeys.allowance : 0
+        guard scratch.attributeCount <= limits.attributes + allowance else {
             rejections.add(.attributes, at: path)
             return
         }

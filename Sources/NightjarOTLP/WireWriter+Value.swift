@@ -60,4 +60,28 @@ extension WireWriter {
         anyValue(2, value, depth: depth)
         end(start)
     }
+
+    /// Writes a KeyValue message of content: as JSON text, which other receivers can show, or as itself where JSON would
+    /// change it.
+    mutating func content(_ number: UInt32, _ key: String, _ value: Value) {
+        attribute(number, key, value.isSameAsJSON ? .string(value.json) : value)
+    }
+}
+
+extension Value {
+    /// Whether the value comes back the same when it is written as JSON and read.
+    var isSameAsJSON: Bool { isSameAsJSON(depth: 0) }
+
+    private func isSameAsJSON(depth: Int) -> Bool {
+        guard depth < JSONReader.maximumDepth else { return false }
+        return switch self {
+        case .null, .bool, .int, .string: true
+        case .bytes: false
+        // JSON has one form for a whole number, whatever its kind.
+        case .double(let number):
+            number.isFinite && (number != number.rounded() || abs(number) >= 9_007_199_254_740_992)
+        case .array(let values): values.allSatisfy { $0.isSameAsJSON(depth: depth + 1) }
+        case .object(let object): object.entries.allSatisfy { $0.value.isSameAsJSON(depth: depth + 1) }
+        }
+    }
 }

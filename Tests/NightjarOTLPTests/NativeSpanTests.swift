@@ -186,6 +186,14 @@ struct NativeSpanTests {
         #expect(back.input?.json.contains("[MaxDepth]") == true)
     }
 
+    @Test func `what carries a span does not count as its attributes`() throws {
+        let span = Self.span { span in
+            for number in 0..<1024 { span.attributes["\(number)"] = 1 }
+            span.metadata = ["a": 1]
+        }
+        #expect(try Self.back(span) == span)
+    }
+
     @Test func `a key longer than a decoder takes is cut`() throws {
         let span = Self.span { $0.attributes = [String(repeating: "k", count: 70_000): 1] }
         #expect(try Self.back(span).attributes.entries.first?.key.count == 60_000)

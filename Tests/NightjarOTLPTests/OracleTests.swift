@@ -33,22 +33,95 @@ struct OracleTests {
         }
     }
 
+    @Test(.enabled(if: isInstalled))
+    func `an independent decoder reads the spans that we write`() throws {
+        var random = RandomSpan(seed: 7)
+        let spans = (0..<40).map { _ in random.span() }
+        let native = try Self.shown("traces", SpanEncoder.request(spans.map { ($0, true) }))
+        let sent = try Self.shown("traces", try #require(OTLPEncoder.traces(spans.map { .spanEnded($0) })))
+        for tree in [native, sent] {
+            let found = Self.items(tree, "resourceSpans", "scopeSpans", "spans")
+            #expect(found.map { $0["name"]?.string ?? "" } == spans.map(\.name))
+            #expect(found.map { $0["spanId"]?.string } == spans.map(\.id.description))
+            #expect(found.map { $0["traceId"]?.string } == spans.map(\.traceID.description))
+            for (item, span) in zip(found, spans) {
+                let times = [item["startTimeUnixNano"]?.string, item["endTimeUnixNano"]?.string]
+                #expect(times[0] == String(span.startTime.unixNano))
+                if let end = span.endTime { #expect(times[1] == String(end.unixNano)) }
+                let keys = (item["attributes"]?.array ?? []).compactMap { $0["key"]?.string ?? "" }
+                #expect(Set(span.attributes.entries.map(\.key)).isSubset(of: keys))
+                #expect(Set(keys).count == keys.count)
+            }
+        }
+    }
+
+    @Test(.enabled(if: isInstalled))
+    func `an independent decoder reads the logs and metrics that we write`() throws {
+        let now = Timestamp(unixNano: 1_700_000_000_000_000_000)
+        var log = Log(timestamp: now, level: .warn, message: "careful", data: ["n": 1])
+        log.traceID = TraceID(high: 1, low: 2)
+        var score = Score(id: "s", timestamp: now, scorerName: "tone")
+        score.score = 0.5
+        let logs = try Self.shown("logs", try #require(OTLPEncoder.logs([log], scores: [score])))
+        let records = Self.items(logs, "resourceLogs", "scopeLogs", "logRecords")
+        #expect(records.map { $0["severityNumber"]?.string } == ["SEVERITY_NUMBER_WARN", nil])
+        #expect(records.map { $0["eventName"]?.string } == [nil, "gen_ai.evaluation.result"])
+        #expect(records[0]["body"]?["stringValue"] == "careful")
+        #expect(records[0]["traceId"] == .string(TraceID(high: 1, low: 2).description))
+        let observations = [
+            OTLPEncoderTests.observation("calls", .counter, 2),
+            OTLPEncoderTests.observation("open", .gauge, 3),
+            OTLPEncoderTests.observation("wait_ms", .histogram, 5),
+        ]
+        let body = try #require(OTLPEncoder.metrics(observations) { _ in [1, 10] })
+        let metrics = Self.items(
+            try Self.shown("metrics", body),
+            "resourceMetrics",
+            "scopeMetrics",
+            "metrics"
+        )
+        #expect(metrics.map { $0["name"]?.string } == ["calls", "open", "wait_ms"])
+        #expect(metrics[0]["sum"]?["aggregationTemporality"] == "AGGREGATION_TEMPORALITY_DELTA")
+        #expect(metrics[0]["sum"]?["isMonotonic"] == true)
+        #expect(metrics[0]["sum"]?["dataPoints"]?.array?.first?["asDouble"]?.number == 2)
+        #expect(metrics[1]["gauge"]?["dataPoints"]?.array?.first?["asDouble"]?.number == 3)
+        let buckets = metrics[2]["histogram"]?["dataPoints"]?.array?.first
+        #expect(buckets?["bucketCounts"] == ["0", "1", "0"])
+        #expect(buckets?["explicitBounds"]?.array?.compactMap(\.number) == [1, 10])
+    }
+
+    private static func items(_ tree: Value, _ resources: String, _ scopes: String, _ items: String)
+        -> [Value]
+    {
+        (tree[resources]?.array ?? []).flatMap { $0[scopes]?.array ?? [] }.flatMap { $0[items]?.array ?? [] }
+    }
+
+    private static func shown(_ signal: String, _ body: [UInt8]) throws -> Value {
+        let folder = try TemporaryFolder()
+        let file = folder.path("request.pb")
+        try Data(body).write(to: URL(filePath: file))
+        return try Value(jsonBytes: try output([signal, file]))
+    }
+
     private static func oracle(_ client: String) throws -> [Value.Object] {
         let folder = try #require(Bundle.module.url(forResource: "Captures", withExtension: nil))
+        let data = try output([folder.appending(path: client).path])
+        return try data.split(separator: UInt8(ascii: "\n")).compactMap {
+            try Value(jsonBytes: Array($0)).object
+        }
+    }
+
+    private static func output(_ arguments: [String]) throws -> [UInt8] {
         let process = Process()
         let pipe = Pipe()
         process.executableURL = python
-        process.arguments = [
-            root.appending(path: "Tests/Oracle/decode_otlp.py").path, folder.appending(path: client).path,
-        ]
+        process.arguments = [root.appending(path: "Tests/Oracle/decode_otlp.py").path] + arguments
         process.standardOutput = pipe
         try process.run()
         let data = [UInt8](try pipe.fileHandleForReading.readToEnd() ?? Data())
         process.waitUntilExit()
         try #require(process.terminationStatus == 0)
-        return try data.split(separator: UInt8(ascii: "\n")).compactMap {
-            try Value(jsonBytes: Array($0)).object
-        }
+        return data
     }
 
     private static func facts(_ reference: SpanReference) -> Value.Object {

@@ -1,6 +1,7 @@
-"""Decodes recorded trace requests with the OpenTelemetry project's own protobuf classes.
+"""Decodes requests with the OpenTelemetry project's own protobuf classes.
 
-usage: decode_otlp.py FOLDER    a folder of recordings; prints one JSON object a span
+usage: decode_otlp.py FOLDER                        a folder of recordings; prints one JSON object a span
+       decode_otlp.py traces|logs|metrics FILE      one protobuf request; prints it as JSON, ids in hex
 Needs the package opentelemetry-proto, kept in .build-venv: python3 -m venv .build-venv &&
 .build-venv/bin/pip install opentelemetry-proto
 """
@@ -12,9 +13,14 @@ import pathlib
 import sys
 
 from google.protobuf import json_format
+from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
+from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 IDS = {"traceId", "spanId", "parentSpanId"}
+REQUESTS = {
+    "traces": ExportTraceServiceRequest, "logs": ExportLogsServiceRequest, "metrics": ExportMetricsServiceRequest,
+}
 
 
 def hex_to_base64(node):
@@ -28,6 +34,25 @@ def hex_to_base64(node):
     elif isinstance(node, list):
         for value in node:
             hex_to_base64(value)
+
+
+def base64_to_hex(node):
+    """The way back."""
+    if isinstance(node, dict):
+        for key, value in node.items():
+            if key in IDS and isinstance(value, str):
+                node[key] = base64.b64decode(value).hex()
+            else:
+                base64_to_hex(value)
+    elif isinstance(node, list):
+        for value in node:
+            base64_to_hex(value)
+
+
+def show(signal, file):
+    tree = json_format.MessageToDict(REQUESTS[signal].FromString(file.read_bytes()))
+    base64_to_hex(tree)
+    print(json.dumps(tree))
 
 
 def request(file):
@@ -86,4 +111,7 @@ def main(folder):
                     }))
 
 
-main(pathlib.Path(sys.argv[1]))
+if sys.argv[1] in REQUESTS:
+    show(sys.argv[1], pathlib.Path(sys.argv[2]))
+else:
+    main(pathlib.Path(sys.argv[1]))
