@@ -6,7 +6,8 @@ public import NightjarSignals
 ///
 /// The bus calls one exporter from one task at a time, in the order of the events of each trace, with batches of at least one
 /// event. An exporter that throws a retryable ``ExportError`` gets the same batch again after a pause; any other error loses the
-/// batch, which is counted and told as a ``Drop``. A call that takes longer than the bus's limit is cancelled.
+/// batch, which is counted and told as a ``Drop``. A call that takes longer than the bus's limit is cancelled, and its batch is
+/// lost; until it returns the exporter gets no other call. So an exporter waits with `await` and minds cancellation.
 public protocol SignalExporter: Sendable {
     /// What it is called in logs, metrics and drops; bounded.
     var name: String { get }
@@ -90,12 +91,15 @@ public struct ExportError: Error, Sendable, CustomStringConvertible {
     public let detail: String
     /// How long the destination asked to be left alone; nil: the bus's own back-off.
     public let retryAfter: Duration?
+    /// How many events of a rejected batch are lost, the others having been taken; nil: all.
+    public let lostCount: Int?
 
     /// A failure.
-    public init(code: Code, detail: String, retryAfter: Duration? = nil) {
+    public init(code: Code, detail: String, retryAfter: Duration? = nil, lostCount: Int? = nil) {
         self.code = code
         self.detail = detail
         self.retryAfter = retryAfter
+        self.lostCount = lostCount
     }
 
     /// Whether the same batch may go through later.
