@@ -1,4 +1,4 @@
-public import NightjarBus
+import NightjarBus
 public import NightjarSignals
 
 extension Observability {
@@ -8,7 +8,7 @@ extension Observability {
     @discardableResult
     public func addScores(_ inputs: [ScoreInput]) async throws -> [Score] {
         if let fault = inputs.firstTargetFault { throw fault }
-        let now = live.clock()
+        let now = engine.now
         let scores = inputs.map { $0.score(id: $0.id ?? AnnotationID.fresh(), timestamp: now, targetMetadata: [:]) }
         _ = try await engine.annotate(scores: scores, feedback: [])
         return scores
@@ -19,7 +19,7 @@ extension Observability {
     @discardableResult
     public func addFeedback(_ inputs: [FeedbackInput]) async throws -> [Feedback] {
         if let fault = inputs.firstTargetFault { throw fault }
-        let now = live.clock()
+        let now = engine.now
         let feedback = inputs.map {
             $0.feedback(id: $0.id ?? AnnotationID.fresh(), timestamp: now, targetMetadata: [:])
         }

@@ -2,6 +2,7 @@ import Foundation
 public import Logging
 public import NightjarBus
 public import NightjarSignals
+import NightjarStore
 
 extension Observability {
     /// How observability is set up. Everything has a default: data is kept in memory, nothing is exported, no plugins run.

@@ -1,8 +1,7 @@
 import Foundation
-public import Logging
+import Logging
 public import NightjarBus
 public import NightjarSignals
-import NightjarStore
 
 /// Observability of one program: spans, logs, metrics, scores and feedback go in; extraction, plugins, the store and exporters
 /// take them from there. The entry point of the library.

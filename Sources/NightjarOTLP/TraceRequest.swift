@@ -36,6 +36,14 @@ package struct TraceRequest: Sendable {
 
     let payload: Payload
 
+    /// An inflated body as protobuf: itself, or what its JSON says.
+    package static func protobuf(_ body: Payload, encoding: Encoding) throws(OTLPError) -> Payload {
+        switch encoding {
+        case .protobuf: body
+        case .json: Payload(try JSONTranscoder.traceRequest(body.bytes))
+        }
+    }
+
     /// Decodes an inflated body, which the slabs keep alive; nothing of it is taken where this throws. An empty body is a
     /// request of no spans. `workers`, at least 1, is among how many workers the partitions are dealt out.
     package static func decode(
@@ -45,11 +53,7 @@ package struct TraceRequest: Sendable {
         workers: Int,
         limits: Limits = Limits()
     ) throws(OTLPError) -> TraceRequest {
-        let payload =
-            switch encoding {
-            case .protobuf: body
-            case .json: Payload(try JSONTranscoder.traceRequest(body.bytes))
-            }
+        let payload = try protobuf(body, encoding: encoding)
         var decoder = TraceDecoder(payload, receivedAt: receivedAt, workers: max(workers, 1), limits: limits)
         defer { decoder.end() }
         do throws(WireError) {

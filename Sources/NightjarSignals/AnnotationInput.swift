@@ -113,6 +113,23 @@ extension FeedbackInput {
     }
 }
 
+extension [ScoreInput] {
+    /// The first fault of scores that name their targets themselves, with its index as path; nil where all are good.
+    package var firstTargetFault: InputError? { ScoreInput.firstFault(of: self) ?? faultOfTargets(self) }
+}
+
+extension [FeedbackInput] {
+    /// The first fault of feedback that names its targets itself, with its index as path; nil where all is good.
+    package var firstTargetFault: InputError? { FeedbackInput.firstFault(of: self) ?? faultOfTargets(self) }
+}
+
+private func faultOfTargets(_ inputs: [some AnnotationInput]) -> InputError? {
+    for (index, input) in inputs.enumerated() {
+        if let fault = input.targetFault(path: "[\(index)]") { return fault }
+    }
+    return nil
+}
+
 private func faultOfAll<Input: AnnotationInput>(
     _ inputs: [Input],
     _ fault: (Input, String) -> InputError?

@@ -1,9 +1,10 @@
 import Foundation
-package import NightjarBus
+import Logging
+import NightjarBus
 import NightjarExtraction
 import NightjarOTLP
 package import NightjarSignals
-import NightjarStore
+package import NightjarStore
 
 /// What became of a request of events.
 package struct EventOutcome: Sendable {

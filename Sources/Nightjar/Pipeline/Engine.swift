@@ -45,7 +45,8 @@ package final class Engine: Sendable {
     let workers: [Worker]
     let logger: Logger
     let isClosing = LockedValue(false)
-    private let payloads: PayloadRedactor?
+    let counts = HostCounts()
+    private let payloads: PayloadRedactor
 
     /// Opens the store, loads the plugins, starts the workers and goes on where the last run stopped.
     /// - Throws: ``StoreError`` or ``MetricError`` when it cannot start, saying why.
@@ -63,8 +64,9 @@ package final class Engine: Sendable {
         let report = CardinalityReport { logger.warning("\($0)") }
         (self.registry, self.ledger, cardinality) = (registry, ledger, report)
         sampler = TraceSampler(configuration.sampling)
-        edge = SignalEdge(configuration)
-        payloads = PayloadRedactor(configuration)
+        let rules = RedactionRules(configuration.redaction)
+        edge = SignalEdge(configuration, rules: rules)
+        payloads = PayloadRedactor(configuration, rules: rules)
         bus = ObservabilityBus.make(configuration, clock: clock, logger: logger)
         store = try configuration.store.map { try SQLiteStore(opening: $0, ledger: ledger) }
         // The host's own names come first: neither a plugin nor what is stored can take them.
@@ -116,7 +118,7 @@ package final class Engine: Sendable {
         let request: TraceRequest
         do throws(OTLPError) {
             var payload = try TraceRequest.protobuf(body, encoding: encoding.otlp)
-            if let redacted = payloads?.redacted(payload) { payload = redacted }
+            if let redacted = try payloads.redacted(payload) { payload = redacted }
             request = try TraceRequest.decode(
                 payload,
                 encoding: .protobuf,
