@@ -28,8 +28,11 @@ package final class MetricAggregator {
         let series: SeriesID
         let instrument: InstrumentID
         let type: MetricType
+        let name: String
         let labels: [Label]
         let bounds: [Double]
+        /// The labels as events have them, once one was asked for.
+        var eventLabels: [String: String]?
         var value: Double = 0
         var count: UInt64 = 0
         var time = Timestamp(unixNano: .min)
@@ -59,7 +62,6 @@ package final class MetricAggregator {
     private var sums: [Sum] = []
     private var sumBySeries: [SeriesID: Int32] = [:]
     private var touched: [Int32] = []
-    private var events: [SeriesID: Metric] = [:]
     private var generations: (registry: Int, table: Int)
     /// The latest event time so far, for what is refused before its time is known.
     private var latest = Timestamp(unixNano: 0)
@@ -116,7 +118,7 @@ package final class MetricAggregator {
         let plan = plans[Int(cell.plan)]
         let index = Int(plan.sum)
         if let fault = MetricError.fault(in: value, of: sums[index].type) {
-            reject(fault, metric: registry.descriptor(sums[index].instrument).name)
+            reject(fault, metric: sums[index].name)
             return
         }
         observe(plan.sum, value, at: time)
@@ -140,7 +142,7 @@ package final class MetricAggregator {
         }
         var added = metric
         added.timestamp = clamped(metric.timestamp, receivedAt: receivedAt)
-        added.labels = event(of: sums[Int(plan.sum)]).labels
+        added.labels = eventLabels(Int(plan.sum))
         observe(plan.sum, added.value, at: added.timestamp)
         for drop in plan.drops { observe(drop, 1, at: added.timestamp) }
         return added
@@ -176,25 +178,23 @@ package final class MetricAggregator {
 
     /// The event of an observation that was added, with the labels that really went in; nil for the host's own metrics.
     package func event(_ series: SeriesID, value: Double, at time: Timestamp) -> Metric? {
-        guard let place = sumBySeries[series] else { return nil }
-        let sum = sums[Int(place)]
-        guard !own.contains(sum.instrument) else { return nil }
-        var event = event(of: sum)
-        (event.value, event.timestamp) = (value, time)
-        return event
+        guard let place = sumBySeries[series].map(Int.init), !own.contains(sums[place].instrument) else {
+            return nil
+        }
+        return Metric(
+            timestamp: time,
+            name: sums[place].name,
+            type: sums[place].type,
+            value: value,
+            labels: eventLabels(place)
+        )
     }
 
-    private func event(of sum: Sum) -> Metric {
-        if let event = events[sum.series] { return event }
-        let event = Metric(
-            timestamp: latest,
-            name: registry.descriptor(sum.instrument).name,
-            type: sum.type,
-            value: 0,
-            labels: Dictionary(sum.labels.map { ($0.name, $0.value) }) { $1 }
-        )
-        events[sum.series] = event
-        return event
+    private func eventLabels(_ place: Int) -> [String: String] {
+        if let labels = sums[place].eventLabels { return labels }
+        let labels = Dictionary(sums[place].labels.map { ($0.name, $0.value) }) { $1 }
+        sums[place].eventLabels = labels
+        return labels
     }
 
     /// Counts an event of the host itself.
@@ -321,6 +321,7 @@ package final class MetricAggregator {
                 series: admitted.id,
                 instrument: instrument,
                 type: series.instrument.type,
+                name: name,
                 labels: series.labels,
                 bounds: isHistogram ? bounds : [],
                 buckets: isHistogram ? Array(repeating: 0, count: bounds.count + 1) : []
@@ -342,7 +343,6 @@ package final class MetricAggregator {
         keys.removeAll()
         directPlans.removeAll()
         plans.removeAll()
-        events.removeAll()
         epoch += 1
     }
 
