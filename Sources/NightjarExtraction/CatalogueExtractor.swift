@@ -39,7 +39,7 @@ package final class CatalogueExtractor {
         guard ended else { return }
         let time = time(span.end_nano, receivedAt)
         add(bundle.ended, 1, time)
-        if span.end_nano != 0, span.start_nano != 0 {
+        if span.end_nano != 0, span.start_nano != 0, !span.isEvent {
             add(bundle.duration, span.durationMilliseconds, time)
             if span.hasClockSkew { aggregator.count(\.clockSkew, at: receivedAt) }
         }

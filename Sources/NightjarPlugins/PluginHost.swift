@@ -172,6 +172,7 @@ package final class PluginHost: Sendable {
                 state.errors[name] = nil
             }
             environment.registry.setPolicies([:], source: name)
+            environment.registry.withdraw(source: name)
             news.append((name, "unloaded: its file is gone"))
         }
         if changed { publish() }
@@ -233,7 +234,7 @@ package final class PluginHost: Sendable {
     /// Metrics and policies are the process's before any worker can use them.
     private func declareMetrics(of plugin: LoadedPlugin) throws(PluginFault) {
         do throws(MetricError) {
-            for metric in plugin.metrics { _ = try environment.registry.instrument(metric) }
+            for metric in plugin.metrics { _ = try environment.registry.instrument(metric, source: plugin.name) }
         } catch {
             throw PluginFault(code: .load, plugin: plugin.name, detail: error.description)
         }

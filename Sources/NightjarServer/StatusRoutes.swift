@@ -6,16 +6,25 @@ import NightjarExporters
 import NightjarPlugins
 import NightjarSignals
 
-/// `/metrics`, the health checks and what there is to know about plugins.
+/// `/metrics`, `/api/metrics`, the health checks and what there is to know about plugins.
 struct StatusRoutes {
     let engine: Engine
 
     func add(to router: Router<BasicRequestContext>) {
-        router.get("/metrics") { _, _ in
-            Response.bytes(
-                PrometheusText.document(engine.ledger.snapshot()),
-                type: PrometheusText.contentType
+        router.get("/metrics") { request, _ in
+            let format = PrometheusText.Format(accept: request.headers[.accept])
+            return Response.bytes(
+                PrometheusText.document(engine.series, format: format),
+                type: format.contentType
             )
+        }
+        router.get("/api/metrics") { _, _ in
+            let metrics = MetricSummary.all(
+                registry: engine.registry,
+                series: engine.series,
+                report: engine.cardinality
+            )
+            return Response.json(["metrics": .array(metrics.map(\.json))])
         }
         router.get("/healthz") { _, _ in Response.json(["status": "ok"]) }
         router.get("/readyz") { _, _ in
@@ -34,11 +43,12 @@ struct StatusRoutes {
     }
 
     private static let index = """
-        Nightjar takes OpenTelemetry traces at POST /v1/traces.
+        Nightjar takes OpenTelemetry at POST /v1/traces, /v1/logs and /v1/metrics, and native events at POST /api/events.
 
         /metrics            built-in and plugin metrics, for Prometheus
         /api/traces         stored traces, newest first
         /api/traces/{id}    one trace with its spans, scores, feedback and logs
+        /api/metrics        names, types and series of metrics, and the labels that were dropped
         /api/scores         POST a score, or a list of them
         /api/feedback       POST feedback, or a list of it
         /api/plugins        which plugins run, and how they fare

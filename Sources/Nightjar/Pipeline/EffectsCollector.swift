@@ -14,6 +14,8 @@ final class EffectsCollector: EmissionReceiver {
     private var changedTraces: [TraceState] = []
     /// The trace, and the span of it, that the event at hand is of.
     private var target: (trace: TraceState, place: Int?)?
+    /// The receive clock, set by the worker.
+    var now = Timestamp(unixNano: 0)
     /// The observation that is being added, where it came as such.
     private var direct: Metric?
     /// What signals of the target belong to, once someone asked.
@@ -78,7 +80,8 @@ final class EffectsCollector: EmissionReceiver {
         isReplacement: Bool = false
     ) {
         outlet.emit(annotation.event, annotation.event.signal)
-        let entity = annotation.metadata["entityType"]?.string ?? entityType
+        let entity =
+            annotation.metadata["entityType"]?.string ?? annotation.correlation.entity.type ?? entityType
         let time: Timestamp
         let first: SeriesDelta?
         switch annotation {
@@ -172,7 +175,12 @@ final class EffectsCollector: EmissionReceiver {
         labels: UnsafeBufferPointer<nj_label>,
         at time: Timestamp
     ) {
-        aggregator.record(instrument, value: value, labels: labels, at: time)
+        aggregator.record(
+            instrument,
+            value: value,
+            labels: labels,
+            at: aggregator.clamped(time, receivedAt: now)
+        )
     }
 
     func score(_ score: Score) {

@@ -67,6 +67,7 @@ final class WorkerCore {
 
     func handle(_ item: WorkItem, now: Timestamp) {
         self.now = now
+        collector.now = now
         rules.refresh()
         listen()
         switch item {
@@ -96,6 +97,7 @@ final class WorkerCore {
 
     func advance(now: Timestamp) {
         self.now = now
+        collector.now = now
         rules.refresh()
         listen()
         guard !isResuming else { return }
