@@ -4,6 +4,12 @@ import NightjarSignals
 /// The rules by which a span's inherited facts become final: which run it belongs to, and whether it repeats a request that
 /// another span counts (signals contract, section 7; mapping contract, section 2, rules 4, 5 and 9).
 extension TraceState {
+    /// Whether a copy of a span tells of its start though its end is known: such a one opens nothing and replaces nothing.
+    func knowsEnd(of copy: borrowing nj_span) -> Bool {
+        guard !copy.hasEnded, let place = place(of: copy.id) else { return false }
+        return entries[place].hasEnded
+    }
+
     /// Takes a span in, or a later copy of one; returns its place, and whether it was known.
     func take(_ slab: Slab, _ index: Int) -> (place: Int, isKnown: Bool) {
         let row = slab.raw.spans + index

@@ -177,7 +177,9 @@ package final class TraceAssembler {
 
     private func take(_ trace: TraceState, _ slab: Slab, _ index: Int, into actions: inout [Action]) {
         let old = trace.place(of: slab.spans[index].id)
-        if let old, isStale(trace.entries[old], slab, index) { return }
+        if let old, isSame(trace.entries[old], slab, index) || trace.knowsEnd(of: slab.spans[index]) {
+            return
+        }
         trace.takenStamp = stamp
         let wasRunning = old.map { !trace.entries[$0].hasEnded } ?? false
         if let old { detach(trace, old) }
@@ -213,10 +215,8 @@ package final class TraceAssembler {
         }
     }
 
-    /// Whether a copy says nothing new: it is the one that is known, or tells of the start of a span that has ended.
-    private func isStale(_ entry: TraceState.Entry, _ slab: Slab, _ index: Int) -> Bool {
+    private func isSame(_ entry: TraceState.Entry, _ slab: Slab, _ index: Int) -> Bool {
         let copy = slab.spans[index]
-        if entry.hasEnded, !copy.hasEnded { return true }
         guard let present = entry.slab else {
             return entry.hasEnded == copy.hasEnded && entry.end == copy.end_nano
                 && entry.start == copy.start_nano
@@ -344,10 +344,8 @@ package final class TraceAssembler {
         var settled: [Int] = []
         for slab in recalled.slabs {
             for index in 0..<slab.count {
-                if let old = trace.place(of: slab.spans[index].id) {
-                    if trace.entries[old].hasEnded, !slab.spans[index].hasEnded { continue }
-                    detach(trace, old)
-                }
+                if trace.knowsEnd(of: slab.spans[index]) { continue }
+                if let old = trace.place(of: slab.spans[index].id) { detach(trace, old) }
                 let (place, isKnown) = trace.take(slab, index)
                 hold(slab, for: trace)
                 if !isKnown, slab.spans[index].hasEnded, !slab.spans[index].isEvent { trace.isAnnounced = false }

@@ -73,7 +73,8 @@ extension TraceState {
         let first = slabs.first?.receivedAt ?? Timestamp(unixNano: 0)
         let trace = TraceState(id: id, receivedAt: first)
         for slab in slabs {
-            for index in 0..<slab.count where slab.spans[index].traceID == id {
+            for index in 0..<slab.count
+            where slab.spans[index].traceID == id && !trace.knowsEnd(of: slab.spans[index]) {
                 _ = trace.take(slab, index)
             }
         }

@@ -31,7 +31,7 @@ package enum OTLPEncoder {
     ) -> [UInt8]? {
         let records = logs.map(Record.init) + scores.map(Record.init) + feedback.map(Record.init)
         guard !records.isEmpty else { return nil }
-        return request(records, origin: { Origin($0.correlation) }) { records, writer in
+        return request(records.map { (Origin($0.correlation), $0) }) { records, writer in
             for record in records { record.write(to: &writer) }
         }
     }
@@ -45,7 +45,7 @@ package enum OTLPEncoder {
         bounds: (String) -> [Double]
     ) -> [UInt8]? {
         guard !metrics.isEmpty else { return nil }
-        return request(metrics, origin: { Origin($0.correlation, $0.metadata) }) { metrics, writer in
+        return request(metrics.map { (Origin($0.correlation, $0.metadata), $0) }) { metrics, writer in
             for series in MetricSeries.grouped(metrics) {
                 writer.message(2) { writer in
                     series.write(since: start, bounds: bounds(series.name), to: &writer)
@@ -67,18 +67,16 @@ package enum OTLPEncoder {
 
     /// Resources and scopes around items, those of one origin together; `write` writes one origin's.
     private static func request<Item>(
-        _ items: [Item],
-        origin: (Item) -> Origin,
+        _ items: [(origin: Origin, item: Item)],
         write: ([Item], inout WireWriter) -> Void
     ) -> [UInt8] {
         var groups: [(origin: Origin, items: [Item])] = []
         var places: [Origin: Int] = [:]
-        for item in items {
-            let own = origin(item)
-            let place = places[own] ?? groups.count
+        for (origin, item) in items {
+            let place = places[origin] ?? groups.count
             if place == groups.count {
-                places[own] = place
-                groups.append((own, []))
+                places[origin] = place
+                groups.append((origin, []))
             }
             groups[place].items.append(item)
         }

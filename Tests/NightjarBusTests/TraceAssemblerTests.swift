@@ -141,6 +141,8 @@ import Testing
         bench.assembler.restore(TraceID(high: 1, low: 2))
         let row = bench.assembler.traces.values.first?.reference(0)?.row.pointee
         #expect(row?.agent.string == "helper")
+        let settled = TraceState.settled(TraceID(high: 1, low: 2), slabs: journal.slabs)
+        #expect(settled.references.map { $0.row.pointee.agent.string } == ["helper"])
     }
 
     @Test func `the last copy of a span is the one that holds`() {

@@ -54,6 +54,7 @@ struct CumulativeToDeltaTests {
     @Test func `a fall or a later start counts anew`() {
         #expect(Self.sums([(10, 5, 1), (3, 6, 1), (5, 7, 1)]) == [10, 3, 2])
         #expect(Self.sums([(10, 5, 1), (12, 8, 6), (13, 9, 6)]) == [10, 12, 1])
+        #expect(Self.sums([(10, 5, 1), (12, 8, 3)]) == [10, 12])
         #expect(Self.sums([(10, 5, nil), (3, 6, nil)]) == [nil, 3])
         #expect(Self.sums([(10, 5, nil), (12, 8, 6)]) == [nil, 12])
         #expect(Self.sums([(10, 5, nil), (12, 8, 2)]) == [nil, 2])
