@@ -65,7 +65,7 @@ final class PluginInstance {
     /// Finds the ids of its metrics; from now on new names get theirs at once.
     func goLive() throws(MetricError) {
         var ids: [InstrumentID] = []
-        for metric in declarations.metrics { ids.append(try registry.instrument(metric)) }
+        for metric in declarations.metrics { ids.append(try registry.instrument(metric, source: source.name)) }
         instruments = ids
         isLive = true
     }
@@ -107,13 +107,18 @@ final class PluginInstance {
         {
             return place
         }
-        if let conflict = registry.conflict(InstrumentDescriptor(name: name, type: type)) {
+        if let conflict = registry.conflict(
+            InstrumentDescriptor(name: name, type: type),
+            source: source.name
+        ) {
             throw DeclarationFault(conflict.description)
         }
         let handle = try declarations.metric(type, name: name, options: options)
         if isLive, handle == instruments.count {
             do throws(MetricError) {
-                instruments.append(try registry.instrument(declarations.metrics[handle]))
+                instruments.append(
+                    try registry.instrument(declarations.metrics[handle], source: source.name)
+                )
             } catch {
                 declarations.metrics.removeLast()
                 throw DeclarationFault(error.description)

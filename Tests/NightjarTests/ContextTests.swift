@@ -1,3 +1,4 @@
+import Nightjar
 import NightjarBus
 import NightjarExporters
 import NightjarSignals
@@ -36,7 +37,7 @@ import Testing
 
     @Test func `the direct logger has no ids and no metadata, in a span or not`() async throws {
         try await Program.run { program in
-            await program.observability.withSpan("support", type: .agentRun) { _ in
+            program.observability.withSpan("support", type: .agentRun) { _ in
                 program.observability.logger.info("from nowhere")
             }
             #expect(await program.observability.flush())
@@ -104,7 +105,7 @@ import Testing
 
     @Test func `direct metrics have no labels of their own`() async throws {
         try await Program.run { program in
-            await program.observability.withSpan("support", type: .agentRun) { _ in
+            program.observability.withSpan("support", type: .agentRun) { _ in
                 program.observability.metrics.gauge("temperature").set(-3.5)
                 program.observability.metrics.histogram("wait_ms").record(700)
             }
@@ -120,9 +121,9 @@ import Testing
 
     @Test(
         arguments: [
-            ("not finite", "good_name", Double.nan, "invalid_value"),
-            ("infinite", "good_name", .infinity, "invalid_value"),
-            ("negative", "good_name", -1, "invalid_value"),
+            ("not finite", "good_name", Double.nan, "nan"),
+            ("infinite", "good_name", .infinity, "infinite"),
+            ("negative", "good_name", -1, "negative_increment"),
             ("misnamed", "bad-name", 1, "invalid_name"),
         ]
     ) func `an observation that cannot be taken is counted by reason`(

@@ -1,3 +1,4 @@
+import Nightjar
 import NightjarBus
 import NightjarSignals
 import Testing
