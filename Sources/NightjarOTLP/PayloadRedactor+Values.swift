@@ -122,14 +122,14 @@ extension PayloadWalk {
     }
 
     private mutating func hide(_ text: String, _ range: Range<Int>, under name: String) {
-        guard let mark = rules.mark(for: text, key: name, trace: trace) else { return }
+        guard let mark = rules.mark(for: text, key: name, trace: trace()) else { return }
         replace(range, field: stringField, with: mark.utf8)
     }
 
     /// Redacts the JSON text that a field may be, then cuts it to length.
     mutating func change(_ content: nj_text, _ range: Range<Int>, field: UInt32, depth: Int) {
         let text = content.buffer
-        let redacted = rules.isEnabled ? rules.redacted(json: text, trace: trace, depth: depth) : nil
+        let redacted = rules.isEnabled ? rules.redacted(json: text, trace: trace(), depth: depth) : nil
         if let redacted {
             let short = redacted.withUnsafeBytes { shortened($0) }
             replace(range, field: field, with: short ?? redacted)

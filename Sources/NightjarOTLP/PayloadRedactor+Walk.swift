@@ -8,8 +8,9 @@ struct PayloadWalk {
 
     let rules: RedactionRules
     let valueBytes: Int
-    /// The span whose fields are read: its trace id is looked for only where a token needs it.
+    /// The span whose fields are read: its trace id is looked for only where a token needs it, and once.
     private var span = WireReader(UnsafeRawBufferPointer(start: nil, count: 0))
+    private var knownTrace: TraceID??
 
     // Where the cursor is, for messages; -1 above that level.
     private var resourceIndex = -1
@@ -74,6 +75,7 @@ struct PayloadWalk {
 
     private mutating func span(_ message: WireReader) throws(WireError) {
         span = message
+        knownTrace = nil
         var reader = message
         while !reader.isAtEnd {
             let tag = try reader.tag()
@@ -165,23 +167,32 @@ struct PayloadWalk {
     }
 
     /// The trace of the span whose fields are read; nil where it has none.
-    var trace: TraceID? {
-        var reader = span
+    mutating func trace() -> TraceID? {
+        if let knownTrace { return knownTrace }
+        let trace: TraceID?
         do throws(WireError) {
-            while !reader.isAtEnd {
-                let tag = try reader.tag()
-                if tag == SpanTag.traceID {
-                    let id = try reader.bytes().buffer
-                    guard id.count <= 16 else { return nil }
-                    return id.reduce(TraceID(high: 0, low: 0)) {
-                        TraceID(high: $0.high << 8 | $0.low >> 56, low: $0.low << 8 | UInt64($1))
-                    }
-                }
-                try reader.skip(tag)
-            }
+            trace = try Self.trace(of: span)
         } catch {
             // The walk comes to the same place and refuses the request.
-            return nil
+            trace = nil
+        }
+        knownTrace = .some(trace)
+        return trace
+    }
+
+    private static func trace(of span: WireReader) throws(WireError) -> TraceID? {
+        var reader = span
+        while !reader.isAtEnd {
+            let tag = try reader.tag()
+            guard tag == SpanTag.traceID else {
+                try reader.skip(tag)
+                continue
+            }
+            let id = try reader.bytes().buffer
+            guard id.count <= 16 else { return nil }
+            return id.reduce(TraceID(high: 0, low: 0)) {
+                TraceID(high: $0.high << 8 | $0.low >> 56, low: $0.low << 8 | UInt64($1))
+            }
         }
         return nil
     }

@@ -90,9 +90,7 @@ import Testing
     }
 
     @Test func `nothing is hidden where the filter is off`() {
-        var configuration = RedactionConfiguration()
-        configuration.isEnabled = false
-        let filter = SensitiveDataFilter(configuration)
+        let filter = SensitiveDataFilter(RedactionConfiguration(isEnabled: false))
         #expect(filter.value(["password": "p"]) == ["password": "p"])
     }
 

@@ -113,9 +113,10 @@ import Testing
         var score = Score(id: "id", timestamp: Self.time, scorerName: "name", metadata: long)
         score.reason = "xy"
         score.error = "xy"
+        score.label = "xy"
         let newScore = limiter.score(score)
         #expect(newScore.reason == "x…[truncated]" && newScore.error == "x…[truncated]")
-        #expect(newScore.metadata == short)
+        #expect(newScore.label == "x…[truncated]" && newScore.metadata == short)
 
         var feedback = Feedback(
             id: "id",

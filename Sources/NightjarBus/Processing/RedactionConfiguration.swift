@@ -19,12 +19,18 @@ public struct RedactionConfiguration: Sendable, Equatable {
     ]
 
     /// Whether anything is hidden at all.
-    public var isEnabled = true
-    /// The keys whose values are hidden, compared without case and without what is no letter or digit.
-    public var keys = defaultKeys
+    public var isEnabled: Bool
+    /// The keys whose values are hidden, compared without case and without what is no letter or digit, as a whole: `token` hides
+    /// `Token` but not `promptTokens`. An attribute's key counts by its last segment as well (`app.password`), except for the
+    /// name `key`, which there names what something is looked up by (`aws.s3.key`).
+    public var keys: [String]
     /// What stands in the place of a secret.
-    public var style = Style.full
+    public var style: Style
 
-    /// The defaults.
-    public init() {}
+    /// A configuration.
+    public init(isEnabled: Bool = true, keys: [String] = defaultKeys, style: Style = .full) {
+        self.isEnabled = isEnabled
+        self.keys = keys
+        self.style = style
+    }
 }

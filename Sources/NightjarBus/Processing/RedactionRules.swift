@@ -32,7 +32,9 @@ package struct RedactionRules: Sendable {
     /// Whether an attribute surely stays as it is: its key is not sensitive, and its text, empty for any other value, holds no
     /// secret.
     package func passes(attribute key: UnsafeRawBufferPointer, text: UnsafeRawBufferPointer) -> Bool {
-        !isEnabled || keys.name(ofAttribute: key) == nil && !keys.mayOccur(inJSON: text)
+        guard isEnabled else { return true }
+        if keys.mayEnd(attribute: key), keys.name(ofAttribute: key) != nil { return false }
+        return !mayBeJSON(text) || !keys.mayOccur(inJSON: text)
     }
 
     /// What stands in the place of a value under a sensitive key, given the value's text and the key's normal form; nil where

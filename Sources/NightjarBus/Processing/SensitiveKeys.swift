@@ -45,11 +45,9 @@ package final class SensitiveKeys: @unchecked Sendable {
     /// The normal form of a sensitive attribute key. An attribute's key is a path whose segments are joined by points, so that
     /// its last segment counts as well as the whole; indices behind it, as of lists that were spread over keys, do not.
     package func name(ofAttribute key: UnsafeRawBufferPointer) -> String? {
-        var end = key.count
-        // Nearly all keys end with a letter, and with three that no name has.
-        guard end > 0 else { return nil }
-        if key[end - 1] &- UInt8(ascii: "0") >= 10 { return mayEnd(key) ? name(ofPath: key) : nil }
+        guard mayEnd(attribute: key) else { return nil }
         if let name = name(ofPath: key) { return name }
+        var end = key.count
         while true {
             var start = end
             while start > 0, key[start - 1] &- UInt8(ascii: "0") < 10 { start -= 1 }
@@ -70,6 +68,13 @@ package final class SensitiveKeys: @unchecked Sendable {
             return name
         }
         return name(of: path)
+    }
+
+    /// Whether an attribute key may be sensitive, by its last bytes: nearly all are not.
+    @inline(__always)
+    func mayEnd(attribute key: UnsafeRawBufferPointer) -> Bool {
+        guard let last = key.last else { return false }
+        return last &- UInt8(ascii: "0") < 10 || mayEnd(key)
     }
 
     @inline(__always)

@@ -32,7 +32,7 @@ struct ValueRedaction {
 
     /// Attributes: their keys are paths, whose last segments count too.
     func redacted(attributes: Value.Object) -> Value.Object? {
-        redacted(attributes, depth: 0) { rules.keys.name(ofAttribute: $0) }
+        redacted(attributes, depth: 0, isAttributes: true)
     }
 
     func redacted(label value: String, _ name: String) -> String? {
@@ -64,18 +64,12 @@ struct ValueRedaction {
         }
     }
 
-    private func redacted(_ object: Value.Object, depth: Int) -> Value.Object? {
-        redacted(object, depth: depth) { rules.keys.name(of: $0) }
-    }
-
-    private func redacted(
-        _ object: Value.Object,
-        depth: Int,
-        sensitiveName: (UnsafeRawBufferPointer) -> String?
-    ) -> Value.Object? {
+    private func redacted(_ object: Value.Object, depth: Int, isAttributes: Bool = false) -> Value.Object? {
         var changed: Value.Object?
         for (key, value) in object.entries {
-            let name = withBytes(of: key, sensitiveName)
+            let name = withBytes(of: key) {
+                isAttributes ? rules.keys.name(ofAttribute: $0) : rules.keys.name(of: $0)
+            }
             guard let new = redacted(value, under: name, depth: depth + 1) else { continue }
             if changed == nil { changed = object }
             changed?[key] = new
