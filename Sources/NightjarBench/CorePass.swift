@@ -71,6 +71,7 @@ final class CorePass {
     private func perform() {
         for action in actions {
             switch action {
+            case .arrived: break
             case .settled(let trace, let place, let started, let ended):
                 note(trace)
                 guard depth != .settling, let span = trace.reference(place) else { continue }

@@ -2,6 +2,7 @@ import HTTPTypes
 import Hummingbird
 import Nightjar
 import NightjarSignals
+import NightjarStore
 
 /// `POST /api/events`: events of every kind as the JSON exporter writes them, JSON lines or one array, all or nothing.
 struct EventRoutes {
@@ -15,9 +16,10 @@ struct EventRoutes {
         router.post("/api/events") { request, _ in
             let body = try await request.wholeBody(upTo: bodyBytes)
             let values = try withExtendedLifetime(body) { try Self.values(Array(body.bytes)) }
+            let events = try events(values)
             let outcome: EventOutcome
             do throws(EngineError) {
-                outcome = try await engine.ingest(try events(values))
+                outcome = try await engine.ingest(events)
             } catch {
                 throw Problem(error)
             }
@@ -56,7 +58,7 @@ struct EventRoutes {
 
     private static func isSpace(_ byte: UInt8) -> Bool { byte == 0x20 || (0x09...0x0D).contains(byte) }
 
-    /// - Throws: ``EngineError`` never; ``Problem`` with every fault of every event.
+    /// - Throws: ``Problem`` with every fault of every event.
     private func events(_ values: [(place: String, value: Value)]) throws -> [SignalEvent] {
         var events: [SignalEvent] = []
         var faults: [InputError] = []

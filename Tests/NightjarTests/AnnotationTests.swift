@@ -1,5 +1,6 @@
 import Nightjar
 import NightjarBus
+import NightjarExporters
 import NightjarSignals
 import Testing
 
