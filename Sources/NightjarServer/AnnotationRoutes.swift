@@ -23,19 +23,19 @@ struct AnnotationRoutes {
         let places: [(path: String, target: @Sendable (BasicRequestContext) throws -> Target)] = [
             ("/api", { _ in Target() }),
             (
-                "/api/traces/{trace}",
-                { Target(trace: try TraceID(parameter: $0.parameters.require("trace"))) }
+                "/api/traces/{id}",
+                { Target(trace: try TraceID(parameter: $0.parameters.require("id"))) }
             ),
             (
-                "/api/traces/{trace}/spans/{span}",
+                "/api/traces/{id}/spans/{span}",
                 {
                     Target(
-                        trace: try TraceID(parameter: $0.parameters.require("trace")),
+                        trace: try TraceID(parameter: $0.parameters.require("id")),
                         span: try SpanID(parameter: $0.parameters.require("span"))
                     )
                 }
             ),
-            ("/api/sessions/{session}", { Target(session: try $0.parameters.require("session")) }),
+            ("/api/sessions/{id}", { Target(session: try $0.parameters.require("id")) }),
         ]
         for (path, target) in places {
             router.post(RouterPath("\(path)/scores")) { request, context in

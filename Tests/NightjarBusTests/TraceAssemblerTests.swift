@@ -38,6 +38,7 @@ import Testing
             work(&actions)
             said = actions.map { action in
                 switch action {
+                case .arrived: return "arrived"
                 case .settled(let trace, let place, let started, let ended):
                     let row = trace.reference(place)?.row.pointee
                     var text = "\(row?.id ?? 0)" + (started ? " started" : "") + (ended ? " ended" : "")
