@@ -82,6 +82,23 @@ import Testing
         #expect(calls.count == 4)
     }
 
+    @Test func `an event that a subscriber refuses, or hangs on, is lost alone`() async throws {
+        let test = TestBus()
+        let (seen, forever) = (Kept<SignalEvent>(), ManualClock())
+        test.bus.subscribe("seeing", to: [.log]) { event in
+            if event == log("1") { throw ExportError(code: .rejected, detail: "no") }
+            if event == log("3") { try await forever.sleep(for: .seconds(1)) }
+            seen.add(event)
+        }
+        test.bus.emit(numbered(0..<6))
+        try await test.clock.pass(.seconds(5))
+        #expect(await test.bus.flush().isComplete)
+        #expect(seen.all == [0, 2, 4, 5].map { log("\($0)") })
+        #expect(test.count("seeing", "rejected") == 1)
+        #expect(test.count("seeing", "timeout") == 1)
+        #expect(test.count("seeing", "delivered") == 4)
+    }
+
     @Test func `a call over the limit is cancelled and its batch is lost`() async throws {
         let test = TestBus()
         let forever = ManualClock()
@@ -239,6 +256,24 @@ import Testing
         await emitter.value
         await test.bus.flush()
         #expect(exporter.messages.all == ["first"] + (0..<20).map(String.init))
+    }
+
+    @Test func `what waits for room keeps its place before what would fit`() async throws {
+        let test = TestBus {
+            $0.queueBytes = 3000
+            $0.whenFull = .block
+        }
+        let barrier = Barrier()
+        let exporter = ScriptedExporter { if $0 == 1 { await barrier.pass() } }
+        test.bus.register(exporter)
+        test.bus.emit(log("first"))
+        try await wait(for: "the call") { barrier.waiters == 1 }
+        let large = String(repeating: "x", count: 2900)
+        let emitter = onThread { test.bus.emit([log("small"), log(large), log("last")]) }
+        barrier.open()
+        await emitter.value
+        await test.bus.flush()
+        #expect(exporter.messages.all == ["first", "small", large, "last"])
     }
 
     @Test func `blocking has a limit`() async throws {

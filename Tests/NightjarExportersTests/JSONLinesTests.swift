@@ -5,6 +5,10 @@ import NightjarSignals
 import NightjarTesting
 import Testing
 
+#if canImport(Glibc)
+import Glibc
+#endif
+
 @Suite struct JSONLinesTests {
     static func log(_ text: String) -> Log {
         Log(timestamp: Timestamp(unixNano: 1_700_000_000_000_000_000), level: .info, message: text)
@@ -52,6 +56,7 @@ import Testing
         let lines = try Self.lines(folder, "a")
         #expect(lines.count == 3)
         #expect(lines[0] == "{\"a\":1}")
+        #expect(lines[1].hasPrefix("{\"type\":\"log\""))
         #expect(lines[2].contains("two"))
     }
 
@@ -94,6 +99,35 @@ import Testing
             #expect(error?.detail.hasPrefix(path) == true)
             #expect(error?.detail.contains(cure) == true)
         }
+    }
+
+    @Test func `where a write stops within a line, the next one goes on there`() async throws {
+        let folder = try TemporaryFolder()
+        #expect(mkfifo(folder.path("pipe"), 0o600) == 0)
+        let reader = open(folder.path("pipe"), O_RDONLY | O_NONBLOCK)
+        defer { close(reader) }
+        let exporter = JSONLinesExporter(path: folder.path("pipe"))
+        // More than a pipe holds.
+        let logs = [Self.log("first"), Self.log(String(repeating: "x", count: 200_000)), Self.log("last")]
+        var text: [UInt8] = []
+        var tries = 0
+        var isWritten = false
+        while !isWritten, tries < 100 {
+            tries += 1
+            do {
+                try await exporter.exportLogs(tries == 1 ? logs : [Self.log("again")])
+                isWritten = true
+            } catch let error as ExportError {
+                #expect(error.isRetryable)
+            }
+            var buffer = [UInt8](repeating: 0, count: 1 << 20)
+            let count = read(reader, &buffer, buffer.count)
+            if count > 0 { text += buffer[..<count] }
+        }
+        let lines = String(decoding: text, as: UTF8.self).split(separator: "\n")
+        #expect(tries > 2)
+        #expect(lines.count == 3, "the first, the long one whole, and what was written again")
+        for line in lines { _ = try Value(jsonBytes: Array(line.utf8)) }
     }
 
     @Test func `a folder that comes later is written to`() async throws {
