@@ -66,7 +66,7 @@ let package = Package(
                 .product(name: "GRDBSQLite", package: "GRDB.swift"),
             ]
         ),
-        room("NightjarExporters", ["NightjarBus", "NightjarSignals", "NightjarOTLP", "CZlib"]),
+        room("NightjarExporters", ["NightjarBus", "NightjarSignals", "NightjarOTLP"]),
 
         room(
             "Nightjar",
