@@ -9,7 +9,9 @@ extension Observability {
     public func addScores(_ inputs: [ScoreInput]) async throws -> [Score] {
         if let fault = inputs.firstTargetFault { throw fault }
         let now = engine.now
-        let scores = inputs.map { $0.score(id: $0.id ?? AnnotationID.fresh(), timestamp: now, targetMetadata: [:]) }
+        let scores = inputs.map {
+            $0.score(id: $0.id ?? AnnotationID.fresh(), timestamp: now, targetMetadata: [:])
+        }
         _ = try await engine.annotate(scores: scores, feedback: [])
         return scores
     }
@@ -32,7 +34,9 @@ extension Observability {
     public func addEachScore(_ inputs: [ScoreInput]) async -> [Result<Score, any Error>] {
         var results: [Result<Score, any Error>] = []
         for input in inputs {
-            do { results.append(.success(try await addScores([input])[0])) } catch { results.append(.failure(error)) }
+            do { results.append(.success(try await addScores([input])[0])) } catch {
+                results.append(.failure(error))
+            }
         }
         return results
     }
@@ -41,14 +45,17 @@ extension Observability {
     public func addEachFeedback(_ inputs: [FeedbackInput]) async -> [Result<Feedback, any Error>] {
         var results: [Result<Feedback, any Error>] = []
         for input in inputs {
-            do { results.append(.success(try await addFeedback([input])[0])) } catch { results.append(.failure(error)) }
+            do { results.append(.success(try await addFeedback([input])[0])) } catch {
+                results.append(.failure(error))
+            }
         }
         return results
     }
 
     /// Scores a trace or a span of it, as it was done before traces could be asked for.
     @available(
-        *, deprecated,
+        *,
+        deprecated,
         message: "use getTrace(_:) and addScore(_:) on it or on a span of it, or addScores(_:)"
     )
     public func addScoreToTrace(
@@ -66,7 +73,10 @@ extension Observability {
         input.traceID = trace
         if let spanId {
             guard let span = SpanID(spanId) else {
-                throw InputError(path: "spanId", message: "must be a span id: 1 to 16 hex digits, not all zero")
+                throw InputError(
+                    path: "spanId",
+                    message: "must be a span id: 1 to 16 hex digits, not all zero"
+                )
             }
             input.spanID = span
         }

@@ -348,7 +348,9 @@ package final class TraceAssembler {
                 if let old = trace.place(of: slab.spans[index].id) { detach(trace, old) }
                 let (place, isKnown) = trace.take(slab, index)
                 hold(slab, for: trace)
-                if !isKnown, slab.spans[index].hasEnded, !slab.spans[index].isEvent { trace.isAnnounced = false }
+                if !isKnown, slab.spans[index].hasEnded, !slab.spans[index].isEvent {
+                    trace.isAnnounced = false
+                }
                 if !isKnown { trace.settleTree(from: place, into: &settled) }
             }
         }

@@ -5,7 +5,8 @@ import NightjarSignals
 extension OTLPHTTPExporter {
     /// An exporter to the base address of an OTLP/HTTP receiver.
     /// - Throws: `ExportError` for an address that is none, saying what to write.
-    public convenience init(_ configuration: OTLPHTTPConfiguration, name: String = "otlp") throws(ExportError) {
+    public convenience init(_ configuration: OTLPHTTPConfiguration, name: String = "otlp") throws(ExportError)
+    {
         try self.init(configuration, bodies: EncodedBodies(), name: name)
     }
 }

@@ -234,7 +234,9 @@ package final class PluginHost: Sendable {
     /// Metrics and policies are the process's before any worker can use them.
     private func declareMetrics(of plugin: LoadedPlugin) throws(PluginFault) {
         do throws(MetricError) {
-            for metric in plugin.metrics { _ = try environment.registry.instrument(metric, source: plugin.name) }
+            for metric in plugin.metrics {
+                _ = try environment.registry.instrument(metric, source: plugin.name)
+            }
         } catch {
             throw PluginFault(code: .load, plugin: plugin.name, detail: error.description)
         }

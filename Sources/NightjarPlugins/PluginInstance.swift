@@ -65,7 +65,9 @@ final class PluginInstance {
     /// Finds the ids of its metrics; from now on new names get theirs at once.
     func goLive() throws(MetricError) {
         var ids: [InstrumentID] = []
-        for metric in declarations.metrics { ids.append(try registry.instrument(metric, source: source.name)) }
+        for metric in declarations.metrics {
+            ids.append(try registry.instrument(metric, source: source.name))
+        }
         instruments = ids
         isLive = true
     }

@@ -32,7 +32,8 @@ struct EventRoutes {
         let isArray = bytes.first { !isSpace($0) } == UInt8(ascii: "[")
         let values: [(place: String, value: Value)]
         if isArray {
-            values = try parsed(bytes, "the body").array?.enumerated().map { ("[\($0.offset)]", $0.element) } ?? []
+            values =
+                try parsed(bytes, "the body").array?.enumerated().map { ("[\($0.offset)]", $0.element) } ?? []
         } else {
             let lines = bytes.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false)
             values = try lines.enumerated().filter { !$0.element.allSatisfy(isSpace) }.map { number, line in

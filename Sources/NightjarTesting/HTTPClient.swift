@@ -41,7 +41,7 @@ package struct HTTPClient: Sendable {
     package var headers: [(name: String, value: String)] = []
 
     /// A client of one server.
-    package init(host: String = "127.0.0.1", port: Int, limit: Duration = .seconds(20)) {
+    package init(host: String = "127.0.0.1", port: Int, limit: Duration = .seconds(60)) {
         self.host = host == "localhost" ? "127.0.0.1" : host
         self.port = port
         self.limit = limit

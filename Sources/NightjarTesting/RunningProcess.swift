@@ -71,7 +71,7 @@ package final class RunningProcess: Sendable {
     /// The first line that contains `text`, as soon as it is there.
     /// - Throws: ``WaitError`` with what was said instead, at the limit or when the process has ended without it.
     @discardableResult
-    package func line(containing text: String, limit: Duration = .seconds(20)) async throws -> String {
+    package func line(containing text: String, limit: Duration = .seconds(60)) async throws -> String {
         try await answer(to: "a line with \"\(text)\"", limit: limit) { line in
             line.contains(text) ? line : nil
         }

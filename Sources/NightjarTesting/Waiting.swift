@@ -16,7 +16,7 @@ package struct WaitError: Error, Sendable, CustomStringConvertible {
 /// - Throws: ``WaitError`` at the limit; whatever the condition throws; `CancellationError`.
 package func wait(
     for event: String,
-    limit: Duration = .seconds(20),
+    limit: Duration = .seconds(60),
     until condition: () async throws -> Bool
 ) async throws {
     _ = try await wait(for: event, limit: limit) { () async throws -> Bool? in
@@ -27,7 +27,7 @@ package func wait(
 /// Waits until `value` is there and returns it; otherwise as the other form. `detail` explains a failure.
 package func wait<Value>(
     for event: String,
-    limit: Duration = .seconds(20),
+    limit: Duration = .seconds(60),
     detail: @autoclosure () -> String = "",
     until value: () async throws -> Value?
 ) async throws -> Value {

@@ -98,4 +98,76 @@ import Testing
         #expect(try await observability.getTrace("4bf92f3577b34da6a3ce929d0e0e4700") == nil)
         await observability.shutdown()
     }
+
+    @Test func `a path names the target, and a span's metadata lies below the input's`() async throws {
+        try await TestServer.run { server in
+            let events = EventTests.lines([
+                EventTests.span(
+                    "span_ended",
+                    id: "a1",
+                    type: "agent_run",
+                    name: "support",
+                    ["metadata": ["plan": "free", "userId": "u1"]]
+                )
+            ])
+            #expect(try await server.client.send("POST", "/api/events", body: events).status == 200)
+            let score: Value = ["scorerName": "tone", "score": 1, "metadata": ["plan": "paid"]]
+            let onSpan = try await server.client.post(
+                "/api/traces/\(Self.trace)/spans/a1/scores",
+                json: score
+            )
+            #expect(onSpan.status == 201)
+            let onTrace = try await server.client.post(
+                "/api/traces/\(Self.trace)/feedback",
+                json: ["source": "user", "feedbackType": "thumbs", "value": 1]
+            )
+            #expect(onTrace.status == 201)
+            let onSession = try await server.client.post("/api/sessions/s-1/scores", json: score)
+            #expect(onSession.status == 201)
+            #expect(await server.engine.flush())
+            let trace = try await server.client.get("/api/traces/\(Self.trace)").json()
+            let stored = trace["scores"]?.array?.first
+            #expect(stored?["spanId"] == "00000000000000a1")
+            #expect(stored?["metadata"] == ["plan": "paid", "userId": "u1"])
+            #expect(stored?["correlation"]?["entityName"] == "support")
+            #expect(trace["feedback"]?.array?.first?["spanId"] == nil)
+            #expect(try await server.client.post("/api/traces/xyz/scores", json: score).status == 400)
+        }
+    }
+
+    @Test func `with partial each item is taken or refused by itself`() async throws {
+        try await TestServer.run { server in
+            let list: Value = [
+                ["traceId": .string(Self.trace), "scorerName": "a", "score": 1],
+                ["traceId": .string(Self.trace), "scorerName": "b", "score": "high"],
+                ["scorerName": "c", "score": 1],
+            ]
+            let answer = try await server.client.post("/api/scores?partial=true", json: list)
+            #expect(answer.status == 202)
+            let results = try answer.json()["results"]?.array ?? []
+            #expect(results.map { $0["id"] != nil } == [true, false, false])
+            #expect(results[1]["errors"]?.array?.first?["path"] == "[1].score")
+            let none = try await server.client.post("/api/scores?partial=true", json: [["scorerName": "c"]])
+            #expect(none.status == 400)
+        }
+    }
+
+    @Test func `deleting is idempotent, and what was deleted is gone`() async throws {
+        try await TestServer.run { server in
+            #expect(try await server.post(IngestTests.body(), type: "application/json").status == 200)
+            let score: Value = ["id": "s1", "traceId": .string(Self.trace), "scorerName": "tone", "score": 1]
+            #expect(try await server.client.post("/api/scores", json: score).status == 201)
+            #expect(await server.engine.flush())
+            for _ in 0..<2 {
+                #expect(try await server.client.send("DELETE", "/api/scores/s1").status == 204)
+                #expect(try await server.client.send("DELETE", "/api/feedback/none").status == 204)
+            }
+            let trace = try await server.client.get("/api/traces/\(Self.trace)").json()
+            #expect(trace["scores"]?.array?.isEmpty ?? true)
+            for _ in 0..<2 {
+                #expect(try await server.client.send("DELETE", "/api/traces/\(Self.trace)").status == 204)
+            }
+            #expect(try await server.client.get("/api/traces/\(Self.trace)").status == 404)
+        }
+    }
 }

@@ -37,7 +37,11 @@ import Testing
 
     @Test func `a score on a live trace has no span, and the root's metadata`() async throws {
         try await Program.run { program in
-            let run = program.observability.startSpan("support", type: .agentRun, with: .init(metadata: ["a": 1]))
+            let run = program.observability.startSpan(
+                "support",
+                type: .agentRun,
+                with: .init(metadata: ["a": 1])
+            )
             let tool = run.startSpan("search", type: .toolCall, with: .init(metadata: ["b": 2]))
             try tool.trace.addScore(ScoreInput(scorerName: "whole", score: 1))
             tool.end()
@@ -50,7 +54,9 @@ import Testing
         }
     }
 
-    @Test func `a trace can be fetched and scored afterwards, and the score is in the next fetch`() async throws {
+    @Test func `a trace can be fetched and scored afterwards, and the score is in the next fetch`()
+        async throws
+    {
         try await Program.run { program in
             let run = program.observability.startSpan("support", type: .agentRun)
             run.startSpan("search", type: .toolCall).end()
@@ -120,7 +126,9 @@ import Testing
             )
             run.end()
             #expect(await program.observability.flush())
-            #expect(program.totals("mastra_scores_total") == [["scorer": "early", "entity_type": "agent"]: 1])
+            #expect(
+                program.totals("mastra_scores_total") == [["scorer": "early", "entity_type": "agent"]: 1]
+            )
             let recorded = try #require(try await program.observability.getTrace(trace))
             #expect(recorded.scores.map(\.label) == ["good"])
             #expect(recorded.scores.first?.correlation.entity.name == "support")

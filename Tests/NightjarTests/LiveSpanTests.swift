@@ -8,7 +8,11 @@ import Testing
 @Suite struct LiveSpanTests {
     @Test func `a span tells of its start, its changes and its end, in this order`() async throws {
         try await Program.run { program in
-            let span = program.observability.startSpan("support", type: .agentRun, with: .init(input: "hello"))
+            let span = program.observability.startSpan(
+                "support",
+                type: .agentRun,
+                with: .init(input: "hello")
+            )
             span.update(attributes: ["steps": 2])
             span.end(output: "bye")
             #expect(await program.observability.flush())
@@ -33,7 +37,11 @@ import Testing
                 type: .agentRun,
                 with: .init(metadata: ["userId": "u1", "plan": "free"], tags: ["prod"])
             )
-            let tool = run.startSpan("search", type: .toolCall, with: .init(metadata: ["plan": "paid"], tags: ["no"]))
+            let tool = run.startSpan(
+                "search",
+                type: .toolCall,
+                with: .init(metadata: ["plan": "paid"], tags: ["no"])
+            )
             tool.end()
             run.end()
             #expect(await program.observability.flush())
@@ -141,7 +149,9 @@ import Testing
             await observability.withSpan("support", type: .agentRun) { run in
                 let inner = observability.startSpan("search", type: .toolCall)
                 #expect(inner.parent === run)
-                async let other = observability.withSpan("think", type: .modelGeneration) { $0.parent === run }
+                async let other = observability.withSpan("think", type: .modelGeneration) {
+                    $0.parent === run
+                }
                 let isChild = await other
                 #expect(isChild)
                 let root = observability.startSpan("apart", parent: .none)
@@ -156,7 +166,8 @@ import Testing
         }
     }
 
-    @Test func `what the body of a span throws is the span's error, and goes on to the caller`() async throws {
+    @Test func `what the body of a span throws is the span's error, and goes on to the caller`() async throws
+    {
         try await Program.run { program in
             await #expect(throws: Failure.self) {
                 try await program.observability.withSpan("support") { _ async throws in throw Failure() }
@@ -197,9 +208,15 @@ import Testing
         }
     }
 
-    @Test func `a trace that is not sampled counts, and leaves nothing in the store or the exporters`() async throws {
+    @Test func `a trace that is not sampled counts, and leaves nothing in the store or the exporters`()
+        async throws
+    {
         try await Program.run({ $0.sampling = [.never] }) { program in
-            let run = program.observability.startSpan("support", type: .agentRun, with: .init(input: "secret"))
+            let run = program.observability.startSpan(
+                "support",
+                type: .agentRun,
+                with: .init(input: "secret")
+            )
             #expect(!run.isSampled)
             let tool = run.startSpan("search", type: .toolCall)
             tool.logger.error("nobody reads this")

@@ -47,7 +47,8 @@ struct Program {
     func totals(_ name: String) -> [[String: String]: Double] {
         var totals: [[String: String]: Double] = [:]
         for series in observability.engine.ledger.snapshot() where series.instrument.name == name {
-            totals[Dictionary(uniqueKeysWithValues: series.labels.map { ($0.name, $0.value) })] = series.total.sum
+            totals[Dictionary(uniqueKeysWithValues: series.labels.map { ($0.name, $0.value) })] =
+                series.total.sum
         }
         return totals
     }

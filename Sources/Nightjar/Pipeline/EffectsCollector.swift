@@ -136,7 +136,8 @@ final class EffectsCollector: EmissionReceiver {
 
     /// Tells the bus of the count of an annotation, which the store adds.
     private func observe(_ count: SeriesDelta, of annotation: Annotation) {
-        guard outlet.wants(.metric), var event = aggregator.event(count.series, value: 1, at: count.time) else {
+        guard outlet.wants(.metric), var event = aggregator.event(count.series, value: 1, at: count.time)
+        else {
             return
         }
         (event.traceID, event.spanID) = (annotation.traceID, annotation.spanID)

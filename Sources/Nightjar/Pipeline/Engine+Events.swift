@@ -145,8 +145,9 @@ extension Engine {
     }
 
     private func isDerived(_ name: String) -> Bool {
-        name.hasPrefix("nightjar_") || (name.hasPrefix(configuration.metricsPrefix)
-            && Catalogue.names.contains(String(name.dropFirst(configuration.metricsPrefix.count))))
+        name.hasPrefix("nightjar_")
+            || (name.hasPrefix(configuration.metricsPrefix)
+                && Catalogue.names.contains(String(name.dropFirst(configuration.metricsPrefix.count))))
     }
 
     /// - Throws: ``EngineError`` `sampledOut` for a trace of which nothing is stored.

@@ -305,7 +305,9 @@ package final class Engine: Sendable {
                     .events(events, partition: chunk.partition, sequence: chunk.sequence)
                 )
             } catch {
-                logger.error("chunk \(chunk.sequence) of the journal cannot be read and is left out: \(error)")
+                logger.error(
+                    "chunk \(chunk.sequence) of the journal cannot be read and is left out: \(error)"
+                )
             }
         }
     }

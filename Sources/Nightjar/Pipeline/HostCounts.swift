@@ -32,20 +32,22 @@ final class HostCounts: Sendable {
     /// Whether an unfit id is to be told of: once each, and not endlessly many.
     func isNews(_ id: String) -> Bool {
         state.update { state in
-            state.reportedIDs.count < Self.reportLimit && state.reportedIDs.insert(String(id.prefix(64))).inserted
+            state.reportedIDs.count < Self.reportLimit
+                && state.reportedIDs.insert(String(id.prefix(64))).inserted
         }
     }
 
     /// The counts as series.
     func series(_ bus: [BusCount]) -> [StoredSeries] {
-        let lost = state.value.lost.sorted { ($0.key.signal, $0.key.reason) < ($1.key.signal, $1.key.reason) }.map {
-            counter(
-                "nightjar_signals_lost_total",
-                "Signals of this process that were lost before they were stored",
-                [Label("reason", $0.key.reason), Label("signal", $0.key.signal)],
-                $0.value
-            )
-        }
+        let lost = state.value.lost.sorted { ($0.key.signal, $0.key.reason) < ($1.key.signal, $1.key.reason) }
+            .map {
+                counter(
+                    "nightjar_signals_lost_total",
+                    "Signals of this process that were lost before they were stored",
+                    [Label("reason", $0.key.reason), Label("signal", $0.key.signal)],
+                    $0.value
+                )
+            }
         let exported = bus.map { count in
             counter(
                 "nightjar_export_events_total",

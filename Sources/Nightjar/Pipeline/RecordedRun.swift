@@ -90,7 +90,10 @@ package final class RecordedRun {
             )
             spanCount += request.spanCount
             rejectedCount += request.rejected
-            core.handle(.spans(request.slabs.map(\.slab), known: [], sequence: 0, sequences: [:]), now: clock.now())
+            core.handle(
+                .spans(request.slabs.map(\.slab), known: [], sequence: 0, sequences: [:]),
+                now: clock.now()
+            )
             collect()
         } catch {
             throw InputFault(description: "\(error)")

@@ -22,7 +22,9 @@ struct SignalEdge: Sendable {
 
     func cleaned(_ score: Score) -> Score { limiter.score(filter?.score(score) ?? score) }
 
-    func cleaned(_ feedback: Feedback) -> Feedback { limiter.feedback(filter?.feedback(feedback) ?? feedback) }
+    func cleaned(_ feedback: Feedback) -> Feedback {
+        limiter.feedback(filter?.feedback(feedback) ?? feedback)
+    }
 
     private func cleaned(_ span: Span) -> Span {
         let span = filter?.processSpan(span) ?? span

@@ -86,7 +86,9 @@ struct SignalProcessing {
                 return (Item(span: original, hasEnded: hasEnded, isDropped: true), true)
             }
             // What a span is, and where it belongs, is not a processor's to change.
-            (next.id, next.traceID, next.parentSpanID) = (original.id, original.traceID, original.parentSpanID)
+            (next.id, next.traceID, next.parentSpanID) = (
+                original.id, original.traceID, original.parentSpanID
+            )
             span = next
         }
         return (Item(span: span, hasEnded: hasEnded, isDropped: false), span != original)
