@@ -13,7 +13,9 @@ struct NightjarCommand: AsyncParsableCommand {
             and read metrics, traces and scores.
             """,
         version: NightjarVersion.text,
-        subcommands: [ServeCommand.self, RunCommand.self, CheckCommand.self, VersionCommand.self]
+        subcommands: [
+            ServeCommand.self, RunCommand.self, CheckCommand.self, MetricsCommand.self, VersionCommand.self,
+        ]
     )
 
     /// Runs the command; wrong usage ends with 2, which the argument parser itself would end with 64.

@@ -27,11 +27,11 @@ struct RunReport {
         text += "\n"
         let totals = run.totals.filter { isShown($0) && $0.total.count > 0 }
             .sorted { ($0.instrument.name, labels($0)) < ($1.instrument.name, labels($1)) }
-        text += table(
+        text += TextTable.text(
             ["METRIC", "LABELS", "VALUE"],
             totals.map { [$0.instrument.name, labels($0), value($0)] }
         )
-        text += table(
+        text += TextTable.text(
             ["SCORER", "TRACE", "SPAN", "SCORE", "REASON"],
             run.scores.map { score in
                 [
@@ -40,11 +40,11 @@ struct RunReport {
                 ]
             }
         )
-        text += table(
+        text += TextTable.text(
             ["FEEDBACK", "TRACE", "VALUE"],
             run.feedback.map { [$0.feedbackType, $0.traceID?.description ?? "", $0.value.json] }
         )
-        text += table(["LEVEL", "MESSAGE"], run.logs.map { [$0.level.name, $0.message] })
+        text += TextTable.text(["LEVEL", "MESSAGE"], run.logs.map { [$0.level.name, $0.message] })
         return text
     }
 
@@ -79,19 +79,4 @@ struct RunReport {
     }
 
     private func number(_ value: Double) -> String { Value.double(value).json }
-
-    /// Columns padded to their widest cell; nothing for no rows. Control characters are shown as spaces.
-    private func table(_ head: [String], _ rows: [[String]]) -> String {
-        guard !rows.isEmpty else { return "" }
-        let clean = rows.map {
-            $0.map { String($0.map { $0.isNewline || $0.asciiValue.map { $0 < 32 } == true ? " " : $0 }) }
-        }
-        let all = [head] + clean
-        let widths = head.indices.map { column in all.map { $0[column].count }.max() ?? 0 }
-        return "\n"
-            + all.map { row in
-                let cells = zip(row, widths).map { $0 + String(repeating: " ", count: $1 - $0.count) }
-                return String(cells.joined(separator: "  ").reversed().drop { $0 == " " }.reversed()) + "\n"
-            }.joined()
-    }
 }

@@ -14,12 +14,23 @@ struct ServeCommand: AsyncParsableCommand {
         abstract: "Run the server.",
         discussion: """
             Takes OTLP/HTTP at /v1/traces, runs the built-in metrics and the plugins on it, stores everything, and answers \
-            /metrics and the API. Each option can also be given in the environment: NIGHTJAR_LISTEN, NIGHTJAR_DB, \
-            NIGHTJAR_PLUGINS_DIR, NIGHTJAR_LOGLEVEL;
-            and when traces end: NIGHTJAR_TRACE_IDLEPERIOD (6s), NIGHTJAR_TRACE_IDLETIMEOUT (60s), NIGHTJAR_TRACE_MAXAGE (1h), \
-            NIGHTJAR_EXTRACTION_PARENTWAIT.
+            /metrics and the API.
+
+            Options come before environment variables, those before the configuration file, that before the defaults; \
+            --print-config shows what holds, and where it comes from. A key of the file is the variable's name in its own \
+            words: NIGHTJAR_TRACE_IDLEPERIOD is trace.idlePeriod. Durations are written 250ms, 10s, 5m, 1h, 10d; sizes 64MiB; \
+            lists in variables with commas, sections as YAML in braces.
+
+            VARIABLES:
+            \(ConfigurationManual.variables)
             """
     )
+
+    @Option(help: "The configuration file, YAML. (default: nightjar.yaml, if it is there)")
+    var config: String?
+
+    @Flag(help: "Print the configuration and where each value comes from, and serve nothing.")
+    var printConfig = false
 
     @Option(help: "Where to listen; port 0 takes any that is free. (default: 127.0.0.1:4318)")
     var listen: String?
@@ -30,23 +41,32 @@ struct ServeCommand: AsyncParsableCommand {
     @Option(help: "The folder of plugins. (default: plugins)")
     var plugins: String?
 
-    @Option(help: "The least level to log: debug, info, warning, error. (default: info)")
+    @Option(
+        help: """
+            The least level of log lines taken in, and of the server's own: debug, info, warn, error, fatal. (default: all are \
+            taken in, its own from info on)
+            """
+    )
     var logLevel: String?
 
     @Flag(help: "Allow listening beyond this machine without keys.")
     var insecure = false
 
     func run() async throws {
-        let configuration = try serverConfiguration()
-        if let fault = configuration.fault {
+        var configuration = try resolved()
+        if printConfig { return print(configuration.yaml, terminator: "") }
+        configuration.server.isInsecureAllowed = insecure
+        if let fault = configuration.server.fault {
             complain(fault)
             throw Outcome.usage
         }
         var logger = Logger(label: "nightjar", factory: StreamLogHandler.standardError(label:))
-        logger.logLevel = try level()
+        logger.logLevel = Logger.Level(configuration.server.logLevel ?? .info)
+        let settings = try stated { () throws(ConfigurationFaults) in try configuration.engineConfiguration()
+        }
         do {
-            let engine = try Engine(configuration.engine, logger: logger)
-            let server = HTTPInterface(configuration, engine: engine, logger: logger) { address in
+            let engine = try Engine(settings, logger: logger)
+            let server = HTTPInterface(configuration.server, engine: engine, logger: logger) { address in
                 announce(address, engine)
             }
             try await server.runUntilToldToStop()
@@ -70,51 +90,52 @@ struct ServeCommand: AsyncParsableCommand {
 
     // MARK: - Configuration
 
-    /// A flag, else the environment's value, else nothing.
-    private func setting(_ flag: String?, _ name: String) -> String? {
-        flag ?? ProcessInfo.processInfo.environment["NIGHTJAR_\(name)"]
-    }
-
-    private func serverConfiguration() throws -> ServerConfiguration {
-        var engine = EngineConfiguration(cores: ProcessInfo.processInfo.activeProcessorCount)
-        engine.setDatabase(setting(db, "DB") ?? "nightjar.db")
-        engine.pluginFolder = setting(plugins, "PLUGINS_DIR") ?? "plugins"
-        try setDuration("TRACE_IDLEPERIOD", &engine.trace.idlePeriod)
-        try setDuration("TRACE_IDLETIMEOUT", &engine.trace.idleTimeout)
-        try setDuration("TRACE_MAXAGE", &engine.trace.maxAge)
-        engine.trace.parentWait = engine.trace.maxAge
-        try setDuration("EXTRACTION_PARENTWAIT", &engine.trace.parentWait)
-        var configuration = ServerConfiguration(engine: engine)
-        configuration.isInsecureAllowed = insecure
-        if let listen = setting(listen, "LISTEN") {
-            guard let colon = listen.lastIndex(of: ":"),
-                let port = UInt16(listen[listen.index(after: colon)...])
-            else {
-                complain("--listen \(listen): write HOST:PORT, such as 127.0.0.1:4318")
-                throw Outcome.usage
-            }
-            let host = String(listen[..<colon])
-            configuration.host = host.hasPrefix("[") ? String(host.dropFirst().dropLast()) : host
-            configuration.port = Int(port)
+    private func resolved() throws -> ResolvedConfiguration {
+        var sources = ConfigurationSources()
+        sources.file = try file()
+        sources.environment = ProcessInfo.processInfo.environment
+        let flags = ["listen": listen, "db": db, "plugins.dir": plugins, "logLevel": logLevel]
+        sources.flags = flags.compactMapValues(\.self)
+        let engine = EngineConfiguration(cores: ProcessInfo.processInfo.activeProcessorCount)
+        return try stated { () throws(ConfigurationFaults) in
+            try ResolvedConfiguration(sources, engine: engine)
         }
-        return configuration
     }
 
-    private func setDuration(_ name: String, _ duration: inout Duration) throws {
-        guard let text = setting(nil, name) else { return }
-        guard let value = Duration(written: text) else {
-            complain("NIGHTJAR_\(name)=\(text): write a duration such as 250ms, 10s, 5m, 1h or 10d")
+    /// The configuration file that was named, else the usual one if it is there.
+    private func file() throws -> (name: String, text: String)? {
+        let name = config ?? "nightjar.yaml"
+        guard let data = FileManager.default.contents(atPath: name) else {
+            if config == nil, !FileManager.default.fileExists(atPath: name) { return nil }
+            complain("\(name) cannot be read; is it there?")
+            throw Outcome.environment
+        }
+        guard let text = String(data: data, encoding: .utf8) else {
+            complain("\(name) is not UTF-8 text")
             throw Outcome.usage
         }
-        duration = value
+        return (name, text)
     }
 
-    private func level() throws -> Logger.Level {
-        let name = setting(logLevel, "LOGLEVEL") ?? "info"
-        guard let level = Logger.Level(rawValue: name == "warn" ? "warning" : name) else {
-            complain("--log-level \(name): use debug, info, warning or error")
+    /// What `body` gives; every fault of the configuration is told, a line each.
+    private func stated<Answer>(_ body: () throws(ConfigurationFaults) -> Answer) throws -> Answer {
+        do throws(ConfigurationFaults) {
+            return try body()
+        } catch {
+            for fault in error.faults { complain("\(fault)") }
             throw Outcome.usage
         }
-        return level
+    }
+}
+
+extension Logger.Level {
+    fileprivate init(_ level: LogLevel) {
+        switch level {
+        case .debug: self = .debug
+        case .info: self = .info
+        case .warn: self = .warning
+        case .error: self = .error
+        case .fatal: self = .critical
+        }
     }
 }

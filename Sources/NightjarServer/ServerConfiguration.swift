@@ -1,4 +1,7 @@
 package import Nightjar
+import NightjarBus
+package import NightjarSignals
+import NightjarStore
 
 /// How a server is set up.
 package struct ServerConfiguration: Sendable {
@@ -10,6 +13,17 @@ package struct ServerConfiguration: Sendable {
     package var bodyBytes = 16 << 20
     /// The event path behind it.
     package var engine: EngineConfiguration
+    /// Log lines below it never enter the bus, and the server writes none of its own; nil: all enter, and its own are written from
+    /// info on.
+    package var logLevel: LogLevel?
+    /// How long a span waits for its ancestors; nil: as long as a trace may last.
+    package var parentWait: Duration?
+    /// Whether the built-in metrics are counted.
+    package var hasBuiltInMetrics = true
+    /// Which traces are stored and exported.
+    package var sampling = SamplingConfiguration()
+    /// Where signals go beside the store.
+    package var exporters: [ExporterConfiguration] = []
     /// Whether listening beyond loopback without keys is allowed.
     package var isInsecureAllowed = false
 
@@ -27,6 +41,35 @@ package struct ServerConfiguration: Sendable {
     }
 
     private var isLoopback: Bool {
-        host == "localhost" || host == "::1" || host.hasPrefix("127.")
+        // A name such as 127.example.com may lead anywhere.
+        let isAddress = host.utf8.allSatisfy { $0 == UInt8(ascii: ".") || $0 &- UInt8(ascii: "0") < 10 }
+        return host == "localhost" || host == "::1" || (isAddress && host.hasPrefix("127."))
+    }
+}
+
+/// Settings under the names and in the forms of the configuration.
+extension ServerConfiguration {
+    var listen: ListenAddress {
+        get { ListenAddress(host: host, port: port) }
+        set { (host, port) = (newValue.host, newValue.port) }
+    }
+
+    /// A file, or `none`.
+    var database: String {
+        get {
+            guard case .file(let path) = engine.store else { return "none" }
+            return path
+        }
+        set { engine.setDatabase(newValue) }
+    }
+
+    var pluginFolder: String {
+        get { engine.pluginFolder ?? "none" }
+        set { engine.pluginFolder = newValue }
+    }
+
+    var effectiveParentWait: Duration {
+        get { parentWait ?? engine.trace.maxAge }
+        set { parentWait = newValue }
     }
 }

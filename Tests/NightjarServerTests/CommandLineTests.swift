@@ -23,6 +23,7 @@ import Testing
 
     @Test(arguments: [
         ["nonsense"], ["serve", "--listen", "nowhere"], ["serve", "--log-level", "loud"], ["run"],
+        ["metrics", "list", "--server", "nowhere"],
     ])
     func `wrong usage ends with 2 and says what is wrong`(_ arguments: [String]) async throws {
         let ended = try await run(arguments)
