@@ -71,6 +71,7 @@ public final class Observability: Sendable {
 
     /// Runs `body` in a new span, which is the current one within it, and ends the span when it returns. An error that `body`
     /// throws is the span's, and goes on to the caller.
+    @discardableResult
     public func withSpan<Result>(
         _ name: String,
         type: SpanType = .generic,
@@ -91,6 +92,7 @@ public final class Observability: Sendable {
     }
 
     /// Runs `body` in a new span, as the asynchronous form does.
+    @discardableResult
     public func withSpan<Result>(
         _ name: String,
         type: SpanType = .generic,

@@ -35,6 +35,11 @@ package enum HistogramBuckets {
         return milliseconds
     }
 
+    /// The bounds of a histogram of a name that declares none itself.
+    package static func bounds(of name: String, _ configuration: BucketConfiguration) -> [Double] {
+        resolve(InstrumentDescriptor(name: name, type: .histogram), configuration)
+    }
+
     /// What is wrong with a list of bounds; nil where nothing is.
     package static func fault(in bounds: [Double]) -> String? {
         if bounds.isEmpty { return "buckets must not be empty" }

@@ -131,9 +131,14 @@ import Testing
         #expect(exporters.named.map(\.name) == ["console", "json", "otlp", "console_2"])
     }
 
-    @Test func `an exporter that is not there stops the start`() throws {
-        let resolved = try resolve("listen: 127.0.0.1:0\nexporters: [{type: console}]")
-        #expect(throws: ConfigurationFaults.self) { try resolved.engineConfiguration() }
+    @Test func `the exporters of the configuration are made, and one that cannot be stops the start`() throws
+    {
+        let resolved = try resolve(
+            "listen: 127.0.0.1:0\nexporters: [{type: console}, {type: json, path: /tmp/events.jsonl, level: warn}]"
+        )
+        let exporters = try resolved.engineConfiguration().exporters
+        #expect(exporters.map(\.name) == ["console", "json"])
+        #expect((exporters.last as? any LogExporter)?.logLevel == .warn)
     }
 
     @Test(arguments: [

@@ -76,28 +76,69 @@ package final class RecordedRun {
         }
     }
 
-    /// Takes one recorded body in: OTLP protobuf or JSON, gzip, zlib or neither.
+    /// Takes one recorded body in: OTLP protobuf or JSON, or events as JSON lines; gzip, zlib or neither.
     /// - Throws: ``InputFault`` with the place of the fault; nothing of the body is taken then.
     package func add(_ bytes: [UInt8]) throws(InputFault) {
         do {
             let body = try inflated(Payload(bytes))
-            let isJSON = body.bytes.first { $0 > 0x20 } == UInt8(ascii: "{")
-            let request = try TraceRequest.decode(
-                body,
-                encoding: isJSON ? .json : .protobuf,
-                receivedAt: clock.now(),
-                workers: 1
-            )
-            spanCount += request.spanCount
-            rejectedCount += request.rejected
-            core.handle(
-                .spans(request.slabs.map(\.slab), known: [], sequence: 0, sequences: [:]),
-                now: clock.now()
-            )
+            let now = clock.now()
+            if let events = try events(body, now) {
+                try add(events, now)
+            } else {
+                let isJSON = body.bytes.first { $0 > 0x20 } == UInt8(ascii: "{")
+                add(
+                    try TraceRequest.decode(
+                        body,
+                        encoding: isJSON ? .json : .protobuf,
+                        receivedAt: now,
+                        workers: 1
+                    )
+                )
+            }
             collect()
         } catch {
             throw InputFault(description: "\(error)")
         }
+    }
+
+    private func add(_ request: TraceRequest) {
+        spanCount += request.spanCount
+        rejectedCount += request.rejected
+        core.handle(
+            .spans(request.slabs.map(\.slab), known: [], sequence: 0, sequences: [:]),
+            now: clock.now()
+        )
+    }
+
+    /// Events take the way that they take in a server: what is derived is derived anew.
+    private func add(_ events: [SignalEvent], _ now: Timestamp) throws(OTLPError) {
+        let own = events.filter { event in
+            if case .metric(let metric) = event { !Self.isBuiltIn(metric.name) } else { true }
+        }
+        let batch = try EventBatch(own, receivedAt: now, workers: 1)
+        for part in batch.parts {
+            switch part {
+            case .spans(let request, _, _): add(request)
+            case .events(let events, let partition, _):
+                core.handle(.events(events, partition: partition, sequence: 0), now: now)
+            case .annotation(let annotation, _):
+                core.handle(
+                    .annotation(annotation, isKnown: true, isReplacement: false, receivedAt: now),
+                    now: now
+                )
+            }
+        }
+    }
+
+    /// The events of JSON lines; nil where the first line is none, as in OTLP.
+    private func events(_ body: Payload, _ now: Timestamp) throws -> [SignalEvent]? {
+        defer { withExtendedLifetime(body) {} }
+        let lines = body.bytes.split(separator: UInt8(ascii: "\n")).filter { $0.contains { $0 > 0x20 } }
+        // A line that is no JSON is OTLP, or a fault that its decoder tells better.
+        guard let first = lines.first, let value = try? Value(jsonBytes: Array(first)),
+            let type = value["type"]?.string, SignalEvent.names.contains(type)
+        else { return nil }
+        return try EventLines.decode(Array(body.bytes), now: now)
     }
 
     /// Ends every trace, as if nothing more could come.

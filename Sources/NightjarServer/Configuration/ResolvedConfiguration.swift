@@ -35,7 +35,7 @@ package struct ResolvedConfiguration: Sendable {
         engine.sampling = server.sampling.samplers
         if let level = server.logLevel { engine.bus.logLevel = level }
         if !server.hasBuiltInMetrics { engine.disabledMetrics = Set(EngineConfiguration.builtInMetricNames) }
-        engine.exporters = try server.exporters.make(place: origin(of: "exporters"))
+        engine.exporters = try server.exporters.make(place: origin(of: "exporters"), buckets: engine.buckets)
         return engine
     }
 
