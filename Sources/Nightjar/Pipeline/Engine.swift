@@ -218,7 +218,7 @@ package final class Engine: Sendable {
         }
     }
 
-    private func submit(
+    func submit(
         to store: SQLiteStore,
         _ make: (@escaping Submission.Completion) -> Submission
     ) async throws(EngineError) -> SubmissionReceipt {
@@ -299,13 +299,18 @@ package final class Engine: Sendable {
                 sequences: [trace: chunk.sequence]
             )
         case .events:
+            if let body = ReceivedRequest.body(ofJournalled: chunk.payload) {
+                return replay(body, of: chunk)
+            }
             do {
                 let events = try EventLines.decode(chunk.payload, now: chunk.receivedAt)
                 workers[chunk.partition % workers.count].enqueue(
                     .events(events, partition: chunk.partition, sequence: chunk.sequence)
                 )
             } catch {
-                logger.error("chunk \(chunk.sequence) of the journal cannot be read and is left out: \(error)")
+                logger.error(
+                    "chunk \(chunk.sequence) of the journal cannot be read and is left out: \(error)"
+                )
             }
         }
     }
