@@ -95,7 +95,7 @@ extension MetricRegistry {
 
 extension InstrumentDescriptor {
     fileprivate func resolved(_ buckets: BucketConfiguration) -> InstrumentDescriptor {
-        guard type == .histogram else { return self }
+        guard type == .histogram, origin == .nightjar else { return self }
         var resolved = self
         resolved.buckets = HistogramBuckets.resolve(self, buckets)
         return resolved

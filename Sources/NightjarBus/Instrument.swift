@@ -1,9 +1,22 @@
 package import NightjarSignals
 
+/// Whose observations a metric has; what is stored with its name.
+package enum MetricOrigin: String, Sendable {
+    /// Those that are made here: built-in, a plugin's, or direct.
+    case nightjar
+    /// Those that came as OTLP metrics.
+    case otlp
+}
+
 /// What a metric is: its name and everything that is declared with it.
 package struct InstrumentDescriptor: Sendable, Equatable {
-    /// A Prometheus metric name: `[a-zA-Z_:][a-zA-Z0-9_:]*`.
+    /// What stands before the names of received metrics: no other metric's name has a slash, so they never meet.
+    private static let receivedPrefix = "otlp/"
+
+    /// A Prometheus metric name, `[a-zA-Z_:][a-zA-Z0-9_:]*`; of a received metric the name it came under behind `otlp/`.
     package var name: String
+    /// Whose observations it has.
+    package var origin: MetricOrigin
     /// How observations add up; stored with the name, so another type is refused.
     package var type: MetricType
     /// One line for `# HELP`; empty where none was given.
@@ -22,14 +35,47 @@ package struct InstrumentDescriptor: Sendable, Equatable {
         help: String = "",
         unit: String = "",
         buckets: [Double]? = nil,
-        range: ClosedRange<Double>? = nil
+        range: ClosedRange<Double>? = nil,
+        origin: MetricOrigin = .nightjar
     ) {
         self.name = name
+        self.origin = origin
         self.type = type
         self.help = help
         self.unit = unit
         self.buckets = buckets
         self.range = range
+    }
+
+    /// A received metric, by the name it came under.
+    package static func received(
+        _ name: String,
+        type: MetricType,
+        help: String = "",
+        unit: String = "",
+        buckets: [Double]? = nil
+    ) -> InstrumentDescriptor {
+        InstrumentDescriptor(
+            name: receivedPrefix + name,
+            type: type,
+            help: help,
+            unit: unit,
+            buckets: buckets,
+            origin: .otlp
+        )
+    }
+
+    /// The name that people know it by.
+    package var shownName: String {
+        origin == .otlp ? String(name.dropFirst(Self.receivedPrefix.count)) : name
+    }
+
+    /// Whether the name is one that its origin allows.
+    var hasValidName: Bool {
+        switch origin {
+        case .nightjar: isMetricName(name)
+        case .otlp: name.hasPrefix(Self.receivedPrefix) && name != Self.receivedPrefix
+        }
     }
 }
 

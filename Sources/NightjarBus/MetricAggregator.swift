@@ -36,7 +36,7 @@ package final class MetricAggregator {
         var value: Double = 0
         var count: UInt64 = 0
         var time = Timestamp(unixNano: .min)
-        var buckets: [UInt32] = []
+        var buckets: [UInt64] = []
     }
 
     /// Event time may lie so far beyond receipt; later is clamped to it (signals contract, section 6).

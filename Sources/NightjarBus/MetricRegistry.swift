@@ -4,7 +4,7 @@ import Synchronization
 /// The metrics of the process by name, and the label policies over them. Safe to use from any thread; workers look an
 /// instrument up once and keep its id.
 package final class MetricRegistry: Sendable {
-    /// More names are refused: a script that makes names from data would fill the store.
+    /// More names of one origin are refused: a script that makes names from data would fill the store.
     package static let nameLimit = 10_000
 
     private struct State {
@@ -12,6 +12,8 @@ package final class MetricRegistry: Sendable {
         /// Who declared buckets or a range for each instrument.
         var shapers: [Set<String>] = []
         var byName: [String: Int32] = [:]
+        /// How many names there are of each origin.
+        var names: [MetricOrigin: Int] = [:]
         var policies: [String: [String: LabelPolicy]] = [:]
         var buckets = BucketConfiguration()
     }
@@ -24,7 +26,7 @@ package final class MetricRegistry: Sendable {
     package init() {}
 
     /// The id of a metric, declared on the spot if its name is new. Help and unit of the first that gave any stay; buckets are
-    /// those that `source` (a plugin's name) declared last, and new ones start new histograms.
+    /// those that `source` (a plugin's name) declared last, and new ones start new histograms; of a received metric the first.
     /// - Throws: ``MetricError`` when the name is invalid, in use with another type, or one too many, or when the buckets are
     ///   invalid or not those of another source.
     package func instrument(
@@ -38,6 +40,7 @@ package final class MetricRegistry: Sendable {
                 state.instruments.append(descriptor)
                 state.shapers.append(descriptor.hasShape ? [source] : [])
                 state.byName[descriptor.name] = index
+                state.names[descriptor.origin, default: 0] += 1
                 return .success(InstrumentID(index: index))
             }
             let place = Int(index)
@@ -50,6 +53,8 @@ package final class MetricRegistry: Sendable {
                     state.instruments[place].range = descriptor.range
                     generation.wrappingAdd(1, ordering: .releasing)
                 }
+            } else if descriptor.origin == .otlp, state.instruments[place].buckets == nil {
+                state.instruments[place].buckets = descriptor.buckets
             }
             return .success(InstrumentID(index: index))
         }
@@ -69,7 +74,7 @@ package final class MetricRegistry: Sendable {
         func error(_ code: MetricError.Code, _ detail: String) -> MetricError {
             MetricError(code: code, metric: descriptor.name, detail: detail)
         }
-        guard isMetricName(descriptor.name) else {
+        guard descriptor.hasValidName else {
             return error(
                 .invalidName,
                 "not a metric name; use letters, digits, _ and :, not starting with a digit"
@@ -79,7 +84,7 @@ package final class MetricRegistry: Sendable {
             return error(.invalidBuckets, fault)
         }
         guard let index = state.byName[descriptor.name] else {
-            guard state.instruments.count >= nameLimit else { return nil }
+            guard state.names[descriptor.origin, default: 0] >= nameLimit else { return nil }
             return error(
                 .tooManyNames,
                 "there are \(nameLimit) metric names already; put what varies into labels"
@@ -147,8 +152,10 @@ package final class MetricRegistry: Sendable {
 }
 
 extension InstrumentDescriptor {
-    /// Whether it says anything of a histogram's buckets.
-    fileprivate var hasShape: Bool { type == .histogram && (buckets != nil || range != nil) }
+    /// Whether it decides about a histogram's buckets; what is received never changes those that there are.
+    fileprivate var hasShape: Bool {
+        type == .histogram && origin == .nightjar && (buckets != nil || range != nil)
+    }
 
     fileprivate func hasShape(of other: InstrumentDescriptor) -> Bool {
         buckets == other.buckets && (buckets != nil || range == other.range)

@@ -10,6 +10,8 @@ package struct MetricSummary: Sendable, Equatable {
     package var seriesCount = 0
     /// How many observations went into the overflow series; nil where it has none.
     package var overflowCount: UInt64?
+    /// How the values of all its series are distributed; nil where that is not known of every one of them.
+    package var sketch: QuantileSketch?
     /// Which labels cardinality protection dropped.
     package var drops: [CardinalityReport.Entry] = []
 
@@ -37,17 +39,38 @@ package struct MetricSummary: Sendable, Equatable {
         }
         for (name, names) in labels { summaries[name]?.labelNames = names.sorted() }
         for entry in report.entries(counting: series) { summaries[entry.metric]?.drops.append(entry) }
-        return summaries.values.sorted { $0.instrument.name < $1.instrument.name }
+        for (name, sketch) in sketches(series) { summaries[name]?.sketch = sketch }
+        return summaries.values.sorted {
+            ($0.instrument.shownName, $0.instrument.name) < ($1.instrument.shownName, $1.instrument.name)
+        }
+    }
+
+    /// The sketches of metrics all of whose values are in one.
+    private static func sketches(_ series: [StoredSeries]) -> [String: QuantileSketch] {
+        var sketches: [String: QuantileSketch] = [:]
+        var partial: Set<String> = []
+        for one in series where one.instrument.type == .histogram && one.total.count > 0 {
+            guard let sketch = one.total.sketch, sketch.count == one.total.count else {
+                partial.insert(one.instrument.name)
+                continue
+            }
+            sketches[one.instrument.name, default: QuantileSketch()].merge(sketch)
+        }
+        return sketches.filter { !partial.contains($0.key) }
     }
 
     /// As the API gives it.
     package var json: Value {
         var object: Value.Object = [
-            "name": .string(instrument.name), "metricType": .string(instrument.type.rawValue),
+            "name": .string(instrument.shownName), "origin": .string(instrument.origin.rawValue),
+            "metricType": .string(instrument.type.rawValue),
         ]
         if !instrument.unit.isEmpty { object["unit"] = .string(instrument.unit) }
         if !instrument.help.isEmpty { object["help"] = .string(instrument.help) }
         if let buckets = instrument.buckets { object["buckets"] = .array(buckets.map(Value.double)) }
+        if let sketch, let (p50, p95, p99) = sketch.shownQuantiles {
+            object["quantiles"] = ["p50": .double(p50), "p95": .double(p95), "p99": .double(p99)]
+        }
         object["labelNames"] = .array(labelNames.map(Value.string))
         object["seriesCount"] = .int(Int64(seriesCount))
         object["overflowed"] = .bool(overflowCount != nil)
@@ -62,5 +85,12 @@ package struct MetricSummary: Sendable, Equatable {
             }
         )
         return .object(object)
+    }
+}
+
+extension QuantileSketch {
+    fileprivate var shownQuantiles: (Double, Double, Double)? {
+        guard let p50 = quantile(0.5), let p95 = quantile(0.95), let p99 = quantile(0.99) else { return nil }
+        return (p50, p95, p99)
     }
 }

@@ -36,9 +36,16 @@ package struct SeriesDelta: Sendable, Equatable {
     /// The event time of the last observation; decides which value of a gauge stays.
     package var time: Timestamp
     /// How many values fell into each bucket, `+Inf` last; empty but for histograms.
-    package var buckets: [UInt32]
+    package var buckets: [UInt64]
     /// How observations of the series add up.
     package var type: MetricType
+    private var slot = SketchSlot.none
+
+    /// How the values are distributed, where that came with them.
+    package var sketch: QuantileSketch? {
+        get { slot.sketch }
+        set { slot = SketchSlot(newValue) }
+    }
 
     /// A delta; of a counter, unless said otherwise.
     package init(
@@ -46,7 +53,7 @@ package struct SeriesDelta: Sendable, Equatable {
         sum: Double,
         count: UInt64,
         time: Timestamp,
-        buckets: [UInt32] = [],
+        buckets: [UInt64] = [],
         type: MetricType = .counter
     ) {
         self.type = type
@@ -69,6 +76,14 @@ package struct SeriesTotal: Sendable, Equatable {
     /// How many values fell into each bucket, not cumulative, `+Inf` last; empty but for histograms.
     package var buckets: [UInt64] = []
 
+    private var slot = SketchSlot.none
+
+    /// How the values are distributed, as far as that came with them.
+    package var sketch: QuantileSketch? {
+        get { slot.sketch }
+        set { slot = SketchSlot(newValue) }
+    }
+
     /// When the host last added to it; the start of time where that is not known.
     package var updated = Timestamp(unixNano: .min)
 
@@ -81,11 +96,13 @@ package struct SeriesTotal: Sendable, Equatable {
     /// Adds a delta, by the rule of its type.
     package mutating func add(_ delta: SeriesDelta) {
         add(delta.sum, count: delta.count, time: delta.time, delta.buckets, delta.type)
+        if let added = delta.sketch { merge(added) }
     }
 
     /// Adds what another series of the same metric has counted, by the rule of the metric's type.
     package mutating func add(_ other: SeriesTotal, type: MetricType) {
         add(other.sum, count: other.count, time: other.time, other.buckets, type)
+        if let added = other.sketch { merge(added) }
         updated = max(updated, other.updated)
     }
 
@@ -93,10 +110,11 @@ package struct SeriesTotal: Sendable, Equatable {
         _ sum: Double,
         count: UInt64,
         time: Timestamp,
-        _ buckets: [some UnsignedInteger],
+        _ buckets: [UInt64],
         _ type: MetricType
     ) {
-        self.count += count
+        // Counts may be what a stranger sent.
+        self.count = saturating(self.count, count)
         if type == .gauge {
             // Of two at the same time the one that came later holds.
             if time >= self.time { self.sum = sum }
@@ -107,7 +125,29 @@ package struct SeriesTotal: Sendable, Equatable {
         if self.buckets.count < buckets.count {
             self.buckets += Array(repeating: 0, count: buckets.count - self.buckets.count)
         }
-        for (index, added) in buckets.enumerated() { self.buckets[index] += UInt64(added) }
+        for (index, added) in buckets.enumerated() {
+            self.buckets[index] = saturating(self.buckets[index], added)
+        }
+    }
+
+    private mutating func merge(_ added: QuantileSketch) {
+        var merged = sketch ?? QuantileSketch()
+        merged.merge(added)
+        sketch = merged
+    }
+}
+
+/// Room for a sketch, as wide as a pointer: most series have none.
+private enum SketchSlot: Sendable, Equatable {
+    case none
+    indirect case some(QuantileSketch)
+
+    init(_ sketch: QuantileSketch?) {
+        self = sketch.map { .some($0) } ?? .none
+    }
+
+    var sketch: QuantileSketch? {
+        if case .some(let sketch) = self { sketch } else { nil }
     }
 }
 

@@ -46,11 +46,11 @@ package final class SeriesTable: Sendable {
     package var generation: Int { changes.load(ordering: .acquiring) }
 
     /// Puts series back that were stored earlier, under their numbers; numbers left free stay free. The bounds of their
-    /// buckets are theirs only: what a metric declares now decides about new ones.
+    /// buckets are theirs only, but for received metrics: what a metric declares now decides about new ones.
     package func restore(_ stored: [StoredSeries], registry: MetricRegistry) throws(MetricError) {
         for series in stored.sorted(by: { $0.id.index < $1.id.index }) {
             var descriptor = series.instrument
-            (descriptor.buckets, descriptor.range) = (nil, nil)
+            if descriptor.origin == .nightjar { (descriptor.buckets, descriptor.range) = (nil, nil) }
             let metric = try registry.instrument(descriptor).index
             state.withLock { state in
                 let row = Row(series: series, metric: metric)
@@ -79,7 +79,7 @@ package final class SeriesTable: Sendable {
         return state.withLock { state in
             // Asked for under the lock: nobody may come with bounds that another has replaced by now.
             let descriptor = descriptor()
-            if descriptor.type == .histogram { reshape(metric, descriptor.buckets, &state) }
+            if descriptor.type == .histogram { reshape(metric, descriptor, &state) }
             let isFull = state.counts[metric, default: 0] >= limit
             if let place = state.places[Key(metric: metric, labels: labels)] {
                 let isOverflow = labels == [Self.overflowLabel]
@@ -142,11 +142,18 @@ package final class SeriesTable: Sendable {
         state.counts[row.metric, default: 0] += 1
     }
 
-    /// Retires the histograms of a metric that have other bounds: they go on under new numbers, from nothing.
-    private func reshape(_ metric: Int32, _ bounds: [Double]?, _ state: inout State) {
+    /// Retires the histograms of a metric that have other bounds: they go on under new numbers, from nothing. A received metric
+    /// has its first bounds for good, and what it had without bounds is in no bucket.
+    private func reshape(_ metric: Int32, _ descriptor: InstrumentDescriptor, _ state: inout State) {
+        let bounds = descriptor.buckets
         guard state.bounds[metric] != bounds else { return }
         let isFirst = state.bounds[metric] == nil
         state.bounds[metric] = bounds
+        if descriptor.origin == .otlp {
+            for (id, row) in state.rows where row.metric == metric {
+                state.rows[id]?.series.instrument.buckets = bounds
+            }
+        }
         guard !isFirst else { return }
         for (id, row) in state.rows where row.metric == metric && !state.retired.contains(id) {
             state.places[row.key] = nil

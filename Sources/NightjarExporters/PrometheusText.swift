@@ -36,7 +36,7 @@ package struct PrometheusText {
         self.format = format
     }
 
-    /// The series as one document.
+    /// The series as one document; those of received metrics are left out, whose names are none of Prometheus.
     package static func document(_ series: [StoredSeries], format: Format = .text) -> [UInt8] {
         var text = PrometheusText(format)
         // A series takes about a line of 100 bytes, a histogram a dozen.
@@ -47,14 +47,14 @@ package struct PrometheusText {
     }
 
     private mutating func write(_ series: [StoredSeries]) {
-        let order = series.indices.sorted {
+        let order = series.indices.filter { series[$0].instrument.origin == .nightjar }.sorted {
             let (left, right) = (series[$0], series[$1])
             if left.instrument.name != right.instrument.name {
                 return left.instrument.name < right.instrument.name
             }
             return left.id.index < right.id.index
         }
-        let names = format == .openMetrics ? Set(series.map(\.instrument.name)) : []
+        let names = format == .openMetrics ? Set(order.map { series[$0].instrument.name }) : []
         var start = 0
         while start < order.count {
             let name = series[order[start]].instrument.name

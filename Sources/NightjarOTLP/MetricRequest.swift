@@ -16,6 +16,17 @@ package struct MetricRequest: Sendable {
 
     private init(receivedAt: Timestamp) { self.receivedAt = receivedAt }
 
+    /// An inflated body as protobuf: itself, or what its JSON says.
+    package static func protobuf(
+        _ body: Payload,
+        encoding: TraceRequest.Encoding
+    ) throws(OTLPError) -> Payload {
+        switch encoding {
+        case .protobuf: body
+        case .json: Payload(try JSONTranscoder.transcode(body.bytes, .metricsRequest))
+        }
+    }
+
     /// Decodes an inflated body; nothing of it is taken where this throws. An empty body is a request of no points.
     /// A point without a time is given `receivedAt`.
     package static func decode(
@@ -23,11 +34,7 @@ package struct MetricRequest: Sendable {
         encoding: TraceRequest.Encoding,
         receivedAt: Timestamp
     ) throws(OTLPError) -> MetricRequest {
-        let payload =
-            switch encoding {
-            case .protobuf: body
-            case .json: Payload(try JSONTranscoder.transcode(body.bytes, .metricsRequest))
-            }
+        let payload = try protobuf(body, encoding: encoding)
         var request = MetricRequest(receivedAt: receivedAt)
         var walker = RequestWalker(("resource_metrics", "scope_metrics", "metrics"))
         try walker.walk(payload.bytes) { walker, message throws(WireError) in

@@ -5,7 +5,7 @@ package import NightjarSignals
 package enum ChunkKind: Sendable {
     /// An OTLP protobuf message of one trace's spans; kept as long as the trace.
     case spans
-    /// JSON lines of other events, UTF-8; kept until they are processed.
+    /// Other events, in a form that only who wrote it knows; kept until they are processed.
     case events
 }
 
@@ -19,7 +19,7 @@ package struct JournalChunk: Sendable, Equatable {
     package var partition: Int
     /// How many spans or events it holds.
     package var spanCount: Int
-    /// The message or the lines.
+    /// The message, or the events.
     package var payload: [UInt8]
 
     /// Spans of one trace as an OTLP protobuf message of theirs alone.
@@ -31,7 +31,7 @@ package struct JournalChunk: Sendable, Equatable {
         self.payload = payload
     }
 
-    /// Events of one trace, or of none, as JSON lines.
+    /// Events of one trace, or of none.
     package init(eventsOf traceID: TraceID?, count: Int, payload: [UInt8]) {
         kind = .events
         self.traceID = traceID
@@ -55,7 +55,7 @@ package struct StoredChunk: Sendable, Equatable {
     package var receivedAt: Timestamp
     /// How many spans or events it holds.
     package var spanCount: Int
-    /// The OTLP protobuf message, or the JSON lines.
+    /// The OTLP protobuf message, or the events.
     package var payload: [UInt8]
 
     /// A stored chunk.

@@ -53,6 +53,8 @@ extension Schema {
         ALTER TABLE traces ADD COLUMN sampled_out INTEGER NOT NULL DEFAULT 0;
 
         ALTER TABLE metrics ADD COLUMN origin TEXT NOT NULL DEFAULT 'nightjar';
+        ALTER TABLE series ADD COLUMN updated INTEGER;
+        ALTER TABLE series ADD COLUMN sketch BLOB;
         CREATE TABLE streams (id INTEGER PRIMARY KEY, state BLOB NOT NULL, time INTEGER NOT NULL);
         """
 }

@@ -16,19 +16,24 @@ final class SeriesWriter {
     init(_ db: Database) throws {
         update = try PreparedStatement(
             db,
-            "UPDATE series SET sum = ?, count = ?, time = ?, buckets = ? WHERE id = ?"
+            "UPDATE series SET sum = ?, count = ?, time = ?, buckets = ?, updated = ?, sketch = ? WHERE id = ?"
         )
         insert = try PreparedStatement(
             db,
-            "INSERT INTO series (sum, count, time, buckets, id, metric, labels) VALUES (?, ?, ?, ?, ?, ?, ?)"
+            """
+            INSERT INTO series (sum, count, time, buckets, updated, sketch, id, metric, labels)
+            VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
+            """
         )
         delete = try PreparedStatement(db, "DELETE FROM series WHERE id = ?")
         upsertMetric = try PreparedStatement(
             db,
             """
-            INSERT INTO metrics (name, type, help, unit, bounds, value_range) VALUES (?, ?, ?, ?, ?, ?)
+            INSERT INTO metrics (name, type, help, unit, bounds, value_range, origin)
+            VALUES (?, ?, ?, ?, ?, ?, ?)
             ON CONFLICT (name) DO UPDATE SET type = excluded.type, help = excluded.help, unit = excluded.unit,
-                bounds = excluded.bounds, value_range = excluded.value_range
+                bounds = excluded.bounds, value_range = excluded.value_range,
+                origin = excluded.origin
             """
         )
         metrics = try readMetrics(db)
@@ -40,14 +45,17 @@ final class SeriesWriter {
         for (index, total) in staged.totals {
             bind(total, of: index, to: update)
             try update.run()
-            guard update.changes == 0 else { continue }
+            guard update.changes == 0 else {
+                if !total.buckets.isEmpty { try writeFirstBounds(staged, index) }
+                continue
+            }
             let series = staged.series(index)
             try write(series.instrument)
             bind(total, of: index, to: insert)
-            insert.bind(6, series.instrument.name)
+            insert.bind(8, series.instrument.name)
             var labels = Value.Object()
             for label in series.labels { labels[label.name] = .string(label.value) }
-            insert.bind(7, labels)
+            insert.bind(9, labels)
             try insert.run()
         }
     }
@@ -79,7 +87,18 @@ final class SeriesWriter {
         } else {
             statement.bind(4, packed(total.buckets))
         }
-        statement.bind(5, Int64(index))
+        statement.bind(5, total.updated)
+        if let sketch = total.sketch { statement.bind(6, sketch.encoded) } else { statement.bindNull(6) }
+        statement.bind(7, Int64(index))
+    }
+
+    /// Writes the metric of a series that was received without bounds first, and then with them.
+    private func writeFirstBounds(_ staged: SeriesLedger.Staged, _ index: Int32) throws {
+        let instrument = staged.series(index).instrument
+        guard instrument.origin == .otlp,
+            (changed[instrument.name] ?? metrics[instrument.name])?.buckets == nil
+        else { return }
+        try write(instrument)
     }
 
     private func write(_ instrument: InstrumentDescriptor) throws {
@@ -90,6 +109,7 @@ final class SeriesWriter {
         upsertMetric.bind(4, instrument.unit)
         upsertMetric.bind(5, instrument.buckets.map(numbersJSON))
         upsertMetric.bind(6, instrument.range.map { numbersJSON([$0.lowerBound, $0.upperBound]) })
+        upsertMetric.bind(7, instrument.origin.rawValue)
         try upsertMetric.run()
         changed[instrument.name] = instrument
     }
@@ -100,7 +120,7 @@ func readSeries(_ db: Database) throws -> [StoredSeries] {
     let metrics = try readMetrics(db)
     let statement = try PreparedStatement(
         db,
-        "SELECT id, metric, labels, sum, count, time, buckets FROM series ORDER BY id"
+        "SELECT id, metric, labels, sum, count, time, buckets, updated, sketch FROM series ORDER BY id"
     )
     return try statement.rows { row in
         guard let id = Int32(exactly: row.int64(0)), let instrument = metrics[row.text(1)] else {
@@ -112,6 +132,13 @@ func readSeries(_ db: Database) throws -> [StoredSeries] {
         total.count = UInt64(bitPattern: row.int64(4))
         total.time = row.time(5)
         total.buckets = unpacked(row.bytes(6))
+        total.updated = row.optional(7, row.time) ?? total.updated
+        if let bytes = row.optional(8, row.bytes) {
+            guard let sketch = QuantileSketch(encoded: bytes) else {
+                throw StoreError(code: .corrupt, detail: "the sketch of series \(id) cannot be read")
+            }
+            total.sketch = sketch
+        }
         let labels = row.object(2).entries.map { Label($0.key, $0.value.string ?? "") }
         return StoredSeries(id: SeriesID(index: id), instrument: instrument, labels: labels, total: total)
     }
@@ -120,11 +147,12 @@ func readSeries(_ db: Database) throws -> [StoredSeries] {
 private func readMetrics(_ db: Database) throws -> [String: InstrumentDescriptor] {
     let statement = try PreparedStatement(
         db,
-        "SELECT name, type, help, unit, bounds, value_range FROM metrics"
+        "SELECT name, type, help, unit, bounds, value_range, origin FROM metrics"
     )
     let metrics = try statement.rows { row in
-        guard let type = MetricType(rawValue: row.text(1)) else {
-            throw StoreError(code: .corrupt, detail: "metric \(row.text(0)) is of no known type")
+        guard let type = MetricType(rawValue: row.text(1)), let origin = MetricOrigin(rawValue: row.text(6))
+        else {
+            throw StoreError(code: .corrupt, detail: "metric \(row.text(0)) is of no known type or origin")
         }
         let range = try row.optional(5, row.text).map(numbers) ?? []
         return InstrumentDescriptor(
@@ -133,7 +161,8 @@ private func readMetrics(_ db: Database) throws -> [String: InstrumentDescriptor
             help: row.text(2),
             unit: row.text(3),
             buckets: try row.optional(4, row.text).map(numbers),
-            range: range.count == 2 && range[0] <= range[1] ? range[0]...range[1] : nil
+            range: range.count == 2 && range[0] <= range[1] ? range[0]...range[1] : nil,
+            origin: origin
         )
     }
     return Dictionary(metrics.map { ($0.name, $0) }) { $1 }

@@ -27,7 +27,8 @@ import Testing
         #expect(own.map(\.instrument.name) == ["a_total", "c_bytes"])
         #expect(
             own.first?.json == [
-                "name": "a_total", "metricType": "counter", "labelNames": ["v"], "seriesCount": 2,
+                "name": "a_total", "origin": "nightjar", "metricType": "counter", "labelNames": ["v"],
+                "seriesCount": 2,
                 "overflowed": true, "overflowCount": 4,
                 "dropped": [
                     [
@@ -39,7 +40,8 @@ import Testing
         )
         #expect(
             own.last?.json == [
-                "name": "c_bytes", "metricType": "histogram", "unit": "bytes", "help": "Sizes.",
+                "name": "c_bytes", "origin": "nightjar", "metricType": "histogram", "unit": "bytes",
+                "help": "Sizes.",
                 "buckets": [1.0, 2.0], "labelNames": [], "seriesCount": 0, "overflowed": false, "dropped": [],
             ]
         )

@@ -98,7 +98,7 @@ struct Fixture {
         return table.admit(instrument, registry.descriptor(instrument), labels: labels, limit: 100).id
     }
 
-    func delta(_ series: SeriesID, _ sum: Double = 1, buckets: [UInt32] = []) -> SeriesDelta {
+    func delta(_ series: SeriesID, _ sum: Double = 1, buckets: [UInt64] = []) -> SeriesDelta {
         SeriesDelta(
             series: series,
             sum: sum,

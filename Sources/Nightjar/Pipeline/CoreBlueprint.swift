@@ -30,9 +30,10 @@ struct CoreBlueprint: Sendable {
         )
         let rules: any RuleRunner =
             plugins.map { PluginRules($0.session(worker: worker, reader: OTLPSpanReader())) } ?? NoRules()
+        let aggregator = makeAggregator()
         return WorkerCore(
             assembler: assembler,
-            aggregator: makeAggregator(),
+            aggregator: aggregator,
             catalogue: catalogue,
             rules: rules,
             idleTimeout: configuration.trace.idleTimeout,
@@ -40,8 +41,21 @@ struct CoreBlueprint: Sendable {
             processing: SignalProcessing(configuration.processors),
             sampler: sampler,
             outlet: outlet,
+            received: worker == 0 ? makeReceived(aggregator, source) : nil,
             isResuming: true
         )
+    }
+
+    private func makeReceived(_ aggregator: MetricAggregator, _ source: JournalTraceSource?)
+        -> ReceivedMetrics
+    {
+        let series = ReceivedSeries(
+            registry: registry,
+            table: table,
+            configuration: configuration.cardinality,
+            report: report
+        )
+        return ReceivedMetrics(series, aggregator, source: source)
     }
 
     private func makeAggregator() -> MetricAggregator {
@@ -59,8 +73,8 @@ struct CoreBlueprint: Sendable {
     }
 }
 
-/// Reads traces back from the journal for a worker.
-final class JournalTraceSource: TraceSource {
+/// Reads back for a worker what the store knows.
+final class JournalTraceSource: TraceSource, StreamSource {
     private let store: SQLiteStore
     private let logger: Logger
 
@@ -69,18 +83,28 @@ final class JournalTraceSource: TraceSource {
         self.logger = logger
     }
 
-    /// So often a read is tried again, each time after a longer pause: an unknown trace would be counted anew.
+    /// So often a read is tried again, each time after a longer pause: an unknown trace or stream would be counted anew.
     private static let tries = 8
 
     func recall(_ trace: TraceID, before sequence: Int64) -> RecalledTrace? {
+        patiently("trace \(trace)") {
+            guard let record = try store.trace(trace) else { return nil }
+            let chunks = try store.chunks(of: trace).filter { $0.sequence < sequence }
+            return RecalledTrace(record: record, slabs: chunks.flatMap(decode))
+        }
+    }
+
+    func streams(_ ids: [UInt64]) -> [UInt64: StreamState] {
+        patiently("\(ids.count) streams of metrics") { try store.streams(ids) } ?? [:]
+    }
+
+    private func patiently<Result>(_ subject: String, _ read: () throws -> Result?) -> Result? {
         var pause = 0.05
         for attempt in 1...Self.tries {
             do {
-                guard let record = try store.trace(trace) else { return nil }
-                let chunks = try store.chunks(of: trace).filter { $0.sequence < sequence }
-                return RecalledTrace(record: record, slabs: chunks.flatMap(decode))
+                return try read()
             } catch {
-                logger.error("trace \(trace) could not be read back, attempt \(attempt): \(error)")
+                logger.error("\(subject) could not be read back, attempt \(attempt): \(error)")
                 Thread.sleep(forTimeInterval: pause)
                 pause = min(pause * 2, 2)
             }

@@ -1,6 +1,8 @@
+import Logging
 import NightjarBus
 import NightjarOTLP
 package import NightjarSignals
+import NightjarStore
 
 extension Engine {
     /// Takes a body of OTLP logs: lines, and verdicts and feedback that come as records. Returns when it is on disk.
@@ -26,6 +28,62 @@ extension Engine {
             rejected: request.rejected,
             message: request.rejectedMessage
         )
+    }
+
+    /// Takes a body of OTLP metrics. Returns when it is on disk (or accepted, where nothing is stored).
+    /// - Throws: ``EngineError``; nothing of the body was taken then.
+    package func ingestMetrics(
+        _ body: Payload,
+        encoding: BodyEncoding
+    ) async throws(EngineError) -> IngestOutcome {
+        try checkRoom()
+        let payload: Payload
+        let request: ReceivedRequest
+        do throws(OTLPError) {
+            payload = try MetricRequest.protobuf(body, encoding: encoding.otlp)
+            request = try ReceivedRequest(payload, receivedAt: clock.now(), filter: edge.filter)
+        } catch {
+            throw EngineError(error)
+        }
+        if !request.points.isEmpty { try await accept(request, payload) }
+        return IngestOutcome(
+            accepted: request.points.count,
+            rejected: request.rejected,
+            message: request.message
+        )
+    }
+
+    private func accept(_ request: ReceivedRequest, _ body: Payload) async throws(EngineError) {
+        guard let store else { return dispatch(request, sequence: 0) }
+        let chunk = JournalChunk(
+            eventsOf: nil,
+            count: request.points.count,
+            payload: ReceivedRequest.journalled(body)
+        )
+        _ = try await submit(to: store) { completion in
+            Submission(chunks: [chunk], receivedAt: request.receivedAt) { [self] result in
+                // On the writer's thread, in the order of the journal: a stream's points stay in their order.
+                if case .success(let receipt) = result {
+                    dispatch(request, sequence: receipt.sequences.last ?? 0)
+                }
+                completion(result)
+            }
+        }
+    }
+
+    /// Hands a request to the worker of partition 0, where everything without a trace goes.
+    private func dispatch(_ request: ReceivedRequest, sequence: Int64) {
+        workers[0].enqueue(.received(request, sequence: sequence))
+    }
+
+    /// Takes a request again that was not processed before a stop.
+    func replay(_ body: Payload, of chunk: StoredChunk) {
+        do throws(OTLPError) {
+            let request = try ReceivedRequest(body, receivedAt: chunk.receivedAt, filter: edge.filter)
+            dispatch(request, sequence: chunk.sequence)
+        } catch {
+            logger.error("chunk \(chunk.sequence) of the journal cannot be read and is left out: \(error)")
+        }
     }
 
     /// A verdict on a trace that is sampled out is taken and goes nowhere: its sender cannot know.

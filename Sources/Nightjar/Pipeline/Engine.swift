@@ -218,7 +218,7 @@ package final class Engine: Sendable {
         }
     }
 
-    private func submit(
+    func submit(
         to store: SQLiteStore,
         _ make: (@escaping Submission.Completion) -> Submission
     ) async throws(EngineError) -> SubmissionReceipt {
@@ -299,6 +299,9 @@ package final class Engine: Sendable {
                 sequences: [trace: chunk.sequence]
             )
         case .events:
+            if let body = ReceivedRequest.body(ofJournalled: chunk.payload) {
+                return replay(body, of: chunk)
+            }
             do {
                 let events = try EventLines.decode(chunk.payload, now: chunk.receivedAt)
                 workers[chunk.partition % workers.count].enqueue(

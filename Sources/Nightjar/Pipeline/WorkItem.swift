@@ -78,6 +78,8 @@ enum WorkItem: Sendable {
     case spans([Slab], known: Set<TraceID>, sequence: Int64, sequences: [TraceID: Int64])
     /// Logs and observations of one trace, or of none; `sequence` is the position of their chunk in the journal.
     case events([SignalEvent], partition: Int, sequence: Int64)
+    /// The points of one request of OTLP metrics; `sequence` is the position of their chunk in the journal.
+    case received(ReceivedRequest, sequence: Int64)
     /// A stored annotation to be counted; `isKnown`: the store has its trace; `isReplacement`: it replaced an earlier one.
     case annotation(Annotation, isKnown: Bool, isReplacement: Bool, receivedAt: Timestamp)
     /// A trace that was open when the process stopped.
@@ -96,6 +98,7 @@ enum WorkItem: Sendable {
         switch self {
         case .spans(let slabs, _, _, _): slabs.reduce(0) { $0 + $1.retainedBytes }
         case .events(let events, _, _): events.reduce(64) { $0 + $1.approximateBytes }
+        case .received(let request, _): request.bytes
         case .annotation: 512
         case .restore, .resumed, .wake, .barrier, .finish: 64
         }

@@ -20,6 +20,8 @@ final class WorkerCore {
     private let processing: SignalProcessing
     private let sampler: TraceSampler
     private let outlet: SignalOutlet
+    /// The worker of partition 0 has it.
+    private let received: ReceivedMetrics?
     private let reader = OTLPSpanReader()
     private let idleTimeout: Duration
     /// Held here because the assembler does not hold it.
@@ -46,6 +48,7 @@ final class WorkerCore {
         processing: SignalProcessing = SignalProcessing([]),
         sampler: TraceSampler = TraceSampler([]),
         outlet: SignalOutlet = SignalOutlet(bus: nil),
+        received: ReceivedMetrics? = nil,
         isResuming: Bool = false
     ) {
         self.isResuming = isResuming
@@ -56,6 +59,7 @@ final class WorkerCore {
         self.processing = processing
         self.sampler = sampler
         self.outlet = outlet
+        self.received = received
         self.idleTimeout = idleTimeout
         self.source = source
     }
@@ -80,6 +84,9 @@ final class WorkerCore {
         case .events(let events, let partition, let sequence):
             for event in events { take(event) }
             if sequence > 0 { noteProgress(partition, sequence) }
+        case .received(let request, let sequence):
+            received?.take(request)
+            if sequence > 0 { noteProgress(0, sequence) }
         case .annotation(let annotation, let isKnown, let isReplacement, let receivedAt):
             take(annotation, isKnown: isKnown, isReplacement: isReplacement, receivedAt: receivedAt)
         case .restore(let id):
@@ -108,7 +115,9 @@ final class WorkerCore {
 
     /// Hands over what has come about since the last call.
     func take(ticket: UInt64) -> Effects {
-        collector.take(ticket: ticket)
+        var effects = collector.take(ticket: ticket)
+        received?.hand(over: &effects, ticket: ticket)
+        return effects
     }
 
     func takeBarriers() -> [@Sendable () -> Void] {
@@ -116,7 +125,10 @@ final class WorkerCore {
         return barriers
     }
 
-    func forget(committed: UInt64) { assembler.forget(committed: committed) }
+    func forget(committed: UInt64) {
+        assembler.forget(committed: committed)
+        received?.forget(committed: committed)
+    }
 
     /// Makes values for the bus where someone listens; who does may change at any time.
     private func listen() {
