@@ -86,6 +86,51 @@ import Testing
         #expect(try await server.exitCode() == 0)
     }
 
+    @Test func `native events acknowledged before SIGKILL count once, and their logs are kept`() async throws
+    {
+        let folder = try Fixture()
+        let database = folder.path("nightjar.db")
+        for round in 1...4 {
+            let server = try start(database)
+            let client = HTTPClient(port: try await server.listeningAddress().port)
+            let trace = String(format: "%032x", round)
+            let target: Value.Object = ["traceId": .string(trace)]
+            var span =
+                EventTests.span("span_ended", id: "a1", type: "agent_run", name: "helper").object ?? [:]
+            span["exportedSpan"] = .object((span["exportedSpan"]?.object ?? [:]).merging(target))
+            let body = EventTests.lines([
+                .object(span),
+                ["type": "log", "log": .object(target.merging(["message": "kept"]))],
+                ["type": "metric", "metric": ["name": "orders", "metricType": "counter", "value": 1]],
+                [
+                    "type": "score",
+                    "score": .object(
+                        target.merging(["id": .string("s\(round)"), "scorerName": "tone", "score": 1])
+                    ),
+                ],
+            ])
+            #expect(try await client.send("POST", "/api/events", body: body).status == 200)
+            server.signal(SIGKILL)
+            _ = try await server.exitCode()
+        }
+        let server = try start(database)
+        let client = HTTPClient(port: try await server.listeningAddress().port)
+        try await wait(for: "everything to be counted") {
+            let counts = [
+                await value(client, "mastra_agent_runs_ended{"), await value(client, "orders "),
+                await value(client, "mastra_scores_total{"),
+            ]
+            return counts == [4, 4, 4]
+        }
+        for round in 1...4 {
+            let trace = try await client.get("/api/traces/\(String(format: "%032x", round))").json()
+            #expect(trace["logs"]?.array?.map { $0["message"] } == ["kept"])
+            #expect(trace["scores"]?.array?.count == 1)
+        }
+        server.signal(SIGTERM)
+        #expect(try await server.exitCode() == 0)
+    }
+
     private func start(_ database: String) throws -> RunningProcess {
         try RunningProcess(
             RunningProcess.nightjar(),

@@ -186,15 +186,25 @@ final class LedgerSink: EffectsSink {
     private struct State: Sendable {
         var seen: Set<String> = []
         var order: [String] = []
+        var nextIdleLook = Timestamp(unixNano: .min)
     }
 
+    /// So often is looked for series that are idle.
+    private static let idleLook = Duration.seconds(3600)
+
     private let ledger: SeriesLedger
+    private let now: @Sendable () -> Timestamp
     private let state = LockedValue(State())
     /// What sees the effects too: a run over recorded events prints them.
     private let observer: @Sendable (Effects) -> Void
 
-    init(ledger: SeriesLedger, observer: @escaping @Sendable (Effects) -> Void = { _ in }) {
+    init(
+        ledger: SeriesLedger,
+        now: @escaping @Sendable () -> Timestamp,
+        observer: @escaping @Sendable (Effects) -> Void = { _ in }
+    ) {
         self.ledger = ledger
+        self.now = now
         self.observer = observer
     }
 
@@ -211,7 +221,11 @@ final class LedgerSink: EffectsSink {
                 return count.first
             }
             // Under the lock: the ledger has one committer at a time, and every worker comes here.
-            ledger.publish(ledger.stage(effects.deltas + counted))
+            let time = now()
+            ledger.publish(ledger.stage(effects.deltas + counted, now: time))
+            guard time >= state.nextIdleLook else { return }
+            state.nextIdleLook = time.advanced(by: Self.idleLook)
+            ledger.publish(ledger.expire(now: time))
         }
         observer(effects)
         completion()

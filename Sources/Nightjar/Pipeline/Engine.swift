@@ -80,16 +80,7 @@ package final class Engine: Sendable {
         let recovery = try store?.recover() ?? Recovery()
         try table.restore(recovery.series, registry: registry)
         ledger.restore(recovery.series)
-        let clock = clock
-        plugins = configuration.pluginFolder.map {
-            PluginHost.make(
-                folder: $0,
-                workers: configuration.workers,
-                registry: registry,
-                clock: clock,
-                logger: logger
-            )
-        }
+        plugins = PluginHost.make(configuration, registry: registry, clock: clock, logger: logger)
         // Before anything is processed: what was not stored before a stop is processed by the rules too.
         plugins?.loadAll()
         let blueprint = CoreBlueprint(
@@ -105,7 +96,8 @@ package final class Engine: Sendable {
             outlet: SignalOutlet(bus: bus),
             logger: logger
         )
-        let sink: any EffectsSink = store.map { StoreSink(store: $0) } ?? LedgerSink(ledger: ledger)
+        let sink: any EffectsSink =
+            store.map { StoreSink(store: $0) } ?? LedgerSink(ledger: ledger, now: { clock.now() })
         workers = (0..<configuration.workers).map { index in
             Worker(name: "nightjar-\(index)", sink: sink, clock: clock) { blueprint.makeCore(worker: index) }
         }
@@ -184,7 +176,14 @@ package final class Engine: Sendable {
         for worker in workers where !worker.wait(until: end) {
             logger.error("a worker did not stop in time; what it had not finished is done at the next start")
         }
-        await bus.shutdown()
+        let isExported = await Barrier.wait(count: 1, limit: configuration.exportPatience) { [bus] done in
+            // Not waited for beyond the limit: an exporter that hangs must not keep the store from closing.
+            Task {
+                await bus.shutdown()
+                done()
+            }
+        }
+        if !isExported { logger.error("exporters did not take everything in time; what they held is lost") }
         do {
             try store?.close()
         } catch {

@@ -33,6 +33,8 @@ package struct EngineConfiguration: Sendable {
     package var processors: [any SignalProcessor] = []
     /// Where signals go beside the store.
     package var exporters: [any SignalExporter] = []
+    /// How long exporters may take at the shutdown; what they hold after that is lost, and said to be.
+    package var exportPatience = Duration.seconds(30)
     /// How the queues of exporters and subscribers are bounded.
     package var bus = BusConfiguration()
 

@@ -31,18 +31,18 @@ final class PluginRules: RuleRunner {
 }
 
 extension PluginHost {
-    /// The host of a folder for an engine; its lines go to the engine's log.
+    /// The host of an engine's folder, nil where it has none; its lines go to the engine's log.
     static func make(
-        folder: String,
-        workers: Int,
+        _ configuration: EngineConfiguration,
         registry: MetricRegistry,
         clock: any PipelineClock,
         logger: Logger
-    ) -> PluginHost {
-        PluginHost(
+    ) -> PluginHost? {
+        guard let folder = configuration.pluginFolder else { return nil }
+        return PluginHost(
             PluginConfiguration(folder: folder),
             registry: registry,
-            workers: workers,
+            workers: configuration.workers,
             now: { clock.now() },
             log: { line in
                 logger.log(

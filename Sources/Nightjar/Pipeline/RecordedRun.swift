@@ -51,7 +51,7 @@ package final class RecordedRun {
         self.clock = clock
         let table = SeriesTable()
         ledger = SeriesLedger(table: table)
-        sink = LedgerSink(ledger: ledger)
+        sink = LedgerSink(ledger: ledger, now: { clock.now() })
         let aggregator = try MetricAggregator(
             registry: registry,
             table: table,

@@ -32,6 +32,8 @@ package struct ResolvedConfiguration: Sendable {
         var engine = server.engine
         engine.trace.parentWait = server.effectiveParentWait
         engine.bus.queueBytes = engine.queueBytes / 2
+        // Stopping takes ten seconds at most.
+        engine.exportPatience = .seconds(3)
         engine.sampling = server.sampling.samplers
         if let level = server.logLevel { engine.bus.logLevel = level }
         if !server.hasBuiltInMetrics { engine.disabledMetrics = Set(EngineConfiguration.builtInMetricNames) }
