@@ -260,6 +260,60 @@ import Testing
         }
     }
 
+    @Test func `counts beyond all measure stay at the greatest, and many bounds become fewer`() async throws {
+        try await TestServer.run { server in
+            let most = String(UInt64.max)
+            let bounds = (1...250).map(Double.init)
+            for time in [2, 3] {
+                _ = try await server.postMetrics([
+                    """
+                    {"name":"h","histogram":{"aggregationTemporality":1,"dataPoints":[{"timeUnixNano":"\(time)",
+                      "count":"\(most)","sum":1,"explicitBounds":[1],"bucketCounts":["\(most)","\(most)"]}]}}
+                    """,
+                    """
+                    {"name":"e","exponentialHistogram":{"aggregationTemporality":1,"dataPoints":[{
+                      "timeUnixNano":"\(time)","count":"\(most)","scale":-200,"zeroCount":"\(most)",
+                      "positive":{"offset":2147483647,"bucketCounts":["\(most)","\(most)"]}}]}}
+                    """,
+                ])
+            }
+            _ = try await server.postMetrics([
+                OTLPBody.histogram("many", bounds: bounds, counts: Array(repeating: 1, count: 251))
+            ])
+            #expect(await server.engine.flush())
+            let received = server.engine.received
+            #expect(received.prefix(2).allSatisfy { $0.total.count == .max })
+            let many = try #require(received.last)
+            let kept = try #require(many.instrument.buckets)
+            #expect(kept.count <= 100 && kept.last == 250)
+            #expect(many.total.buckets.reduce(0, +) == 251)
+            #expect(many.total.buckets.last == 1)
+        }
+    }
+
+    @Test func `a clock that ran ahead does not hold back what comes once it is right`() async throws {
+        try await TestServer.run { server in
+            let now = Int(Date().timeIntervalSince1970) * 1_000_000_000
+            let ahead = now + 3_600_000_000_000
+            for (value, time) in [(10.0, ahead), (10, ahead), (12, now), (12, now)] {
+                _ = try await server.postMetrics(OTLPBody.counter("c", value, at: time))
+            }
+            #expect(await server.engine.flush())
+            #expect(server.engine.received.map(\.total.sum) == [12])
+            #expect(try await server.metrics()["nightjar_metric_time_clamped_total"] == 2)
+        }
+    }
+
+    @Test func `a first point of unknown start shows its series and adds nothing`() async throws {
+        try await TestServer.run { server in
+            for (value, time) in [(10.0, 1), (13, 2)] {
+                _ = try await server.postMetrics(OTLPBody.counter("c", value, at: time))
+                #expect(await server.engine.flush())
+                #expect(server.engine.received.map(\.total.sum) == [time == 1 ? 0 : 3])
+            }
+        }
+    }
+
     @Test func `a name that is too long is refused, and the sender is told`() async throws {
         try await TestServer.run { server in
             let name = String(repeating: "n", count: 256)
