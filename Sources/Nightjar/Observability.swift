@@ -8,7 +8,7 @@ public import NightjarSignals
 ///
 /// ```swift
 /// let observability = try Observability(.init(serviceName: "shop", exporters: [ConsoleExporter()]))
-/// try await observability.withSpan("support", type: .agentRun, with: .init(input: "Where is my order?")) { run in
+/// observability.withSpan("support", type: .agentRun, with: .init(input: "Where is my order?")) { run in
 ///     run.logger.info("asked the shop")
 ///     run.end(output: "On its way.")
 /// }
@@ -39,6 +39,7 @@ public final class Observability: Sendable {
         try self.init(configuration, clock: SystemClock())
     }
 
+    /// The same with a clock of the caller's.
     package init(_ configuration: Configuration, clock: any PipelineClock) throws {
         let engine = try Engine(configuration.engine(), logger: configuration.logger, clock: clock)
         self.engine = engine

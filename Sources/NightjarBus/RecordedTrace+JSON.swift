@@ -44,7 +44,7 @@ extension RecordedTrace {
     }
 
     /// Reads what `json` wrote; `status` and `isPartial` follow from the spans again.
-    /// - Throws: ``InputErrors`` with the place of everything that is wrong, like `spans[2].startTime`.
+    /// - Throws: `InputErrors` with the place of everything that is wrong, like `spans[2].startTime`.
     public init(json: Value, annotator: Annotator? = nil) throws(InputErrors) {
         var reader = ObjectReader(json, path: "")
         let traceID = reader.traceID("traceId")

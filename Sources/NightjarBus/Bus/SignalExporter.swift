@@ -6,7 +6,7 @@ public import NightjarSignals
 ///
 /// The bus calls one exporter from one task at a time, in the order of the events of each trace, with batches of at least one
 /// event. An exporter that throws a retryable ``ExportError`` gets the same batch again after a pause; any other error loses the
-/// batch, which is counted and told as a ``Drop``. A call that takes longer than the bus's limit is cancelled, and its batch is
+/// batch, which is counted and told as a `Drop`. A call that takes longer than the bus's limit is cancelled, and its batch is
 /// lost; until it returns the exporter gets no other call. So an exporter waits with `await` and minds cancellation.
 public protocol SignalExporter: Sendable {
     /// What it is called in logs, metrics and drops; bounded.

@@ -5,7 +5,7 @@ import Synchronization
 ///
 /// Safe to use from any thread and task. A span that is never ended stays `running` in the store until its trace ends by age.
 public final class LiveSpan: Sendable {
-    /// The span that the code at hand runs in; set by ``Observability/withSpan`` and ``withCurrent(_:)``.
+    /// The span that the code at hand runs in; set by `Observability.withSpan` and ``withCurrent(_:)``.
     @TaskLocal public static var current: LiveSpan?
 
     /// A span that leads nowhere: everything done with it, and in it, has no effect.

@@ -10,6 +10,7 @@ public struct LoggerContext: Sendable {
     private let context: LiveContext
     private let span: LiveSpan?
 
+    /// The logger of a span, or of none.
     package init(_ context: LiveContext, span: LiveSpan?) {
         self.context = context
         self.span = span

@@ -11,6 +11,7 @@ public struct MetricsContext: Sendable {
     private let context: LiveContext
     private let span: LiveSpan?
 
+    /// The metrics of a span, or of none.
     package init(_ context: LiveContext, span: LiveSpan?) {
         self.context = context
         self.span = span
@@ -59,6 +60,7 @@ public struct MetricsContext: Sendable {
     /// configuration has some for it.
     public func histogram(_ name: String) -> Histogram { Histogram(metrics: self, name: name) }
 
+    /// Sends one observation; with a span it gets the labels of the span's entity.
     package func observe(_ name: String, _ type: MetricType, _ value: Double, _ labels: [String: String]) {
         guard let sink = context.sink else { return }
         var metric = Metric(timestamp: context.clock(), name: name, type: type, value: value, labels: labels)
