@@ -1,6 +1,7 @@
 import Foundation
 import Logging
 public import NightjarBus
+import NightjarExporters
 public import NightjarSignals
 
 /// Observability of one program: spans, logs, metrics, scores and feedback go in; extraction, plugins, the store and exporters
@@ -122,6 +123,14 @@ public final class Observability: Sendable {
     public func getTrace(_ id: String) async throws -> RecordedTrace? {
         guard let id = TraceID(id) else { return nil }
         return try await getTrace(id)
+    }
+
+    /// Every metric with its totals so far, as Prometheus scrapes it: text 0.0.4, or OpenMetrics 1.0 where the scraper's
+    /// `Accept` header asks for it. The content type to answer with comes beside it.
+    public func prometheus(accept: String? = nil) -> (text: String, contentType: String) {
+        let format = PrometheusText.Format(accept: accept)
+        let document = PrometheusText.document(engine.series, format: format)
+        return (String(decoding: document, as: UTF8.self), format.contentType)
     }
 
     /// Returns when everything made before is processed, stored, and handed to every exporter; false if that took longer than
