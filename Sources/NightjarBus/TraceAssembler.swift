@@ -208,7 +208,7 @@ package final class TraceAssembler {
         into actions: inout [Action]
     ) {
         let entry = trace.entries[place]
-        if wasRunning, entry.hasEnded, entry.isSettled {
+        if wasRunning, entry.isSettled, entry.hasEnded || (!entry.startCounted && entry.type != .generic) {
             count(trace, place, into: &actions)
         } else if entry.endCounted {
             actions.append(.lateChange(trace))
@@ -254,7 +254,8 @@ package final class TraceAssembler {
         let started = !entry.startCounted
         let ended = entry.hasEnded && !entry.endCounted
         guard started || ended else { return }
-        trace.entries[place].startCounted = true
+        // The start of a span that has no type yet is no observation: it may still get one.
+        trace.entries[place].startCounted = entry.type != .generic || ended
         trace.entries[place].endCounted = entry.endCounted || ended
         if ended, entry.duplicateOf == 0, entry.type == .modelGeneration,
             let row = trace.reference(place)?.row
@@ -348,7 +349,9 @@ package final class TraceAssembler {
                 if let old = trace.place(of: slab.spans[index].id) { detach(trace, old) }
                 let (place, isKnown) = trace.take(slab, index)
                 hold(slab, for: trace)
-                if !isKnown, slab.spans[index].hasEnded, !slab.spans[index].isEvent { trace.isAnnounced = false }
+                if !isKnown, slab.spans[index].hasEnded, !slab.spans[index].isEvent {
+                    trace.isAnnounced = false
+                }
                 if !isKnown { trace.settleTree(from: place, into: &settled) }
             }
         }
