@@ -123,6 +123,20 @@ import Tracing
         }
     }
 
+    @Test func `the trace that a request names goes before the span that was current`() async throws {
+        try await BackendProgram.run { program in
+            let tracer = program.observability.tracer
+            tracer.withSpan("outer") { outer in
+                var context = outer.context
+                let header = ["traceparent": "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"]
+                tracer.extract(header, into: &context, using: Headers())
+                #expect(tracer.activeSpan(identifiedBy: context) == nil)
+                let serve = tracer.startSpan("serve", context: context)
+                #expect(serve.live.span.parentSpanID?.description == "00f067aa0ba902b7")
+            }
+        }
+    }
+
     @Test func `a request without a trace, or with an unfit one, changes nothing`() async throws {
         try await BackendProgram.run { program in
             let tracer = program.observability.tracer

@@ -24,10 +24,10 @@ import Testing
     @Test func `a task that is cancelled ends it too, with everything handed over`() async throws {
         try await BackendProgram.run { program in
             let task = Task { await program.observability.run() }
-            program.observability.startSpan("work").end()
+            for number in 1...2000 { program.observability.startSpan("work \(number)").end() }
             task.cancel()
             await task.value
-            #expect(program.collected.spans.map(\.name) == ["work"])
+            #expect(program.collected.spans.count == 2000)
             #expect(program.collected.isShutDown)
         }
     }

@@ -20,6 +20,13 @@ extension Observability {
 
     /// Makes this the backend of swift-log, swift-metrics and distributed tracing for the whole program. Each of them can be set
     /// once only: a second call, by whomever, ends the program.
+    ///
+    /// ```swift
+    /// let observability = try Observability(.init(serviceName: "shop"))
+    /// observability.bootstrap()
+    /// let application = Application(router: router, services: [observability])
+    /// ```
+    ///
     /// - Parameters:
     ///   - logLevel: Lines below it are left out, until a logger is given another level.
     ///   - standardError: Whether log lines go to standard error too.

@@ -8,9 +8,8 @@ extension Observability: Service {
         do {
             try await gracefulShutdown()
         } catch {
-            // Cancelled: it ends in the same way.
+            // Cancelled: it ends in the same way, for nothing in the shutdown minds cancellation.
         }
-        // In a task of its own, because a cancelled one could not wait for what is still to be handed over.
-        await Task { await shutdown() }.value
+        await shutdown()
     }
 }
