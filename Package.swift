@@ -33,6 +33,8 @@ let package = Package(
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", exact: "1.8.2"),
         .package(url: "https://github.com/apple/swift-log", exact: "1.16.2"),
+        .package(url: "https://github.com/apple/swift-metrics", exact: "2.13.0"),
+        .package(url: "https://github.com/apple/swift-distributed-tracing", exact: "1.7.3"),
         .package(url: "https://github.com/apple/swift-nio", exact: "2.101.2"),
         .package(url: "https://github.com/apple/swift-http-types", exact: "1.8.0"),
         .package(url: "https://github.com/groue/GRDB.swift", exact: "7.10.0"),
@@ -54,7 +56,13 @@ let package = Package(
         ),
 
         room("NightjarSignals", ["CNightjarSignals"]),
-        room("NightjarBus", ["NightjarSignals", "CNightjarSignals"]),
+        room(
+            "NightjarBus",
+            [
+                "NightjarSignals", "CNightjarSignals",
+                .product(name: "Instrumentation", package: "swift-distributed-tracing"),
+            ]
+        ),
 
         room("NightjarExtraction", ["NightjarBus", "NightjarSignals", "CNightjarSignals"]),
         room("NightjarOTLP", ["NightjarBus", "NightjarSignals", "CNightjarSignals", "CZlib"]),
@@ -75,6 +83,9 @@ let package = Package(
                 "NightjarBus", "NightjarSignals", "CNightjarSignals", "NightjarExtraction", "NightjarOTLP",
                 "NightjarPlugins", "NightjarStore", "NightjarExporters",
                 .product(name: "Logging", package: "swift-log"),
+                .product(name: "CoreMetrics", package: "swift-metrics"),
+                .product(name: "Tracing", package: "swift-distributed-tracing"),
+                .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
             ]
         ),
         room(
@@ -139,6 +150,9 @@ let package = Package(
             [
                 "NightjarBus", "NightjarSignals", "NightjarExporters", "NightjarStore",
                 .product(name: "Logging", package: "swift-log"),
+                .product(name: "CoreMetrics", package: "swift-metrics"),
+                .product(name: "Tracing", package: "swift-distributed-tracing"),
+                .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
             ]
         ),
         tests(

@@ -115,6 +115,7 @@ extension Observability {
             engine.bus = bus
             engine.bus.logLevel = logLevel
             engine.queueBytes = queue.bytes
+            engine.trace.parentsComeFirst = true
             return engine
         }
     }

@@ -31,6 +31,7 @@ public final class Observability: Sendable {
     /// The event path behind it.
     package let engine: Engine
     let live: LiveContext
+    let meters = MeterTable()
     private let intake: Intake
     let log: Logger
 

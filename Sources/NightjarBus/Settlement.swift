@@ -119,7 +119,7 @@ extension TraceState {
 
     private func areAncestorsKnown(_ place: Int) -> Bool {
         let parent = Int(entries[place].parentPlace)
-        return parent < 0 ? entries[place].parent == 0 : entries[parent].isSettled
+        return parent < 0 ? entries[place].parent == 0 || parentsComeFirst : entries[parent].isSettled
     }
 
     func settle(_ place: Int, into settled: inout [Int]) {

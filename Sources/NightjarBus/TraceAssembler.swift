@@ -164,6 +164,7 @@ package final class TraceAssembler {
             trace = rebuild(recalled)
         } else {
             trace = TraceState(id: id, receivedAt: slab.receivedAt)
+            trace.parentsComeFirst = configuration.parentsComeFirst
         }
         traces[id] = trace
         return trace
@@ -208,7 +209,7 @@ package final class TraceAssembler {
         into actions: inout [Action]
     ) {
         let entry = trace.entries[place]
-        if wasRunning, entry.hasEnded, entry.isSettled {
+        if wasRunning, entry.isSettled, entry.hasEnded || (!entry.startCounted && entry.type != .generic) {
             count(trace, place, into: &actions)
         } else if entry.endCounted {
             actions.append(.lateChange(trace))
@@ -254,7 +255,8 @@ package final class TraceAssembler {
         let started = !entry.startCounted
         let ended = entry.hasEnded && !entry.endCounted
         guard started || ended else { return }
-        trace.entries[place].startCounted = true
+        // The start of a span that has no type yet is no observation: it may still get one.
+        trace.entries[place].startCounted = entry.type != .generic || ended
         trace.entries[place].endCounted = entry.endCounted || ended
         if ended, entry.duplicateOf == 0, entry.type == .modelGeneration,
             let row = trace.reference(place)?.row
@@ -341,6 +343,7 @@ package final class TraceAssembler {
 
     private func rebuild(_ recalled: RecalledTrace) -> TraceState {
         let trace = TraceState(id: recalled.record.id, receivedAt: recalled.record.firstReceived)
+        trace.parentsComeFirst = configuration.parentsComeFirst
         var settled: [Int] = []
         for slab in recalled.slabs {
             for index in 0..<slab.count {

@@ -10,6 +10,9 @@ package struct TraceConfiguration: Sendable, Equatable {
     package var maxAge: Duration = .seconds(3600)
     /// A span is counted without its ancestors so long after its receipt.
     package var parentWait: Duration = .seconds(3600)
+    /// Whether a parent is always told of before its children, as within one process: one that is not known belongs to another
+    /// process, and nobody waits for it.
+    package var parentsComeFirst = false
     /// So often may later spans reopen a trace.
     package var reopenLimit = 10
     /// Payloads of open traces are kept in memory up to so many bytes; beyond it the oldest are read back from the store.

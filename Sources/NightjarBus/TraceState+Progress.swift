@@ -11,7 +11,7 @@ extension TraceState {
         guard !pending.contains(Self.everySpan.value) else { return }
         var settled: [Int] = []
         for start in entries.indices where !pending.contains(entries[start].id) {
-            entries[start].startCounted = true
+            entries[start].startCounted = entries[start].type != .generic || entries[start].hasEnded
             entries[start].endCounted = entries[start].hasEnded
             var chain: [Int] = []
             var at = start

@@ -67,6 +67,8 @@ package final class TraceState {
     var stamp: UInt64 = 0
     /// The number of the slab that last had something new for the trace.
     var takenStamp: UInt64 = 0
+    /// Whether a span whose parent is not known is as good as a root.
+    var parentsComeFirst = false
     /// Whether every span was told of when it started.
     var isAnnounced = true
     /// Whether the samplers have been asked.

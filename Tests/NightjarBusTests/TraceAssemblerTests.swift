@@ -155,10 +155,40 @@ import Testing
                 $0.encoded = SpanBuilder.text("x", in: $1)
             }
         }
-        #expect(bench.said == ["1 ended agent helper"])
+        #expect(bench.said == ["1 started ended agent helper"])
         let reference = bench.assembler.traces.values.first?.reference(0)
         #expect(reference?.row.pointee.spanStatus == .error)
         #expect(reference?.row.pointee.spanType == .agentRun)
+    }
+
+    @Test func `a span starts when it gets a type, once`() {
+        let bench = Bench()
+        bench.send { $0.span(id: 1) { span, _ in span.end_nano = 0 } }
+        #expect(bench.said == ["1 started"])
+        for text in ["typed", "again"] {
+            bench.send { builder in
+                builder.span(type: .agentRun, id: 1) { span, slab in
+                    span.end_nano = 0
+                    span.encoded = SpanBuilder.text(text, in: slab)
+                }
+            }
+            #expect(bench.said == (text == "typed" ? ["1 started"] : []))
+        }
+        bench.send { $0.span(type: .agentRun, id: 1) }
+        #expect(bench.said == ["1 ended"])
+    }
+
+    @Test func `a span without a type that was read back still starts when it gets one`() {
+        let journal = Journal()
+        let builder = SpanBuilder(receivedAt: Self.start)
+        builder.span(id: 1) { span, _ in span.end_nano = 0 }
+        journal.slabs.append(builder.slab)
+        let bench = Bench(source: journal)
+        bench.assembler.restore(TraceID(high: 1, low: 2))
+        bench.send { builder in
+            builder.span(type: .agentRun, id: 1) { $0.encoded = SpanBuilder.text("ended", in: $1) }
+        }
+        #expect(bench.said == ["1 started ended"])
     }
 
     @Test func `a root that still runs keeps its trace open beyond the idle time-out`() {

@@ -191,6 +191,13 @@ import Testing
             let exported = try #require(program.exported.spans.first)
             #expect(exported.traceID.description == "4bf92f3577b34da6a3ce929d0e0e4736")
             #expect(exported.parentSpanID?.description == "00f067aa0ba902b7")
+            let run = program.observability.startSpan("support", type: .agentRun, parent: .remote(remote))
+            run.startSpan("search", type: .toolCall).end()
+            run.end()
+            #expect(await program.observability.flush())
+            // A parent in another process never comes here: nobody waits for it.
+            #expect(program.totals("mastra_agent_runs_ended").values.reduce(0, +) == 1)
+            #expect(program.totals("mastra_tool_calls_ended").keys.first?["agent"] == "support")
             for unfit in ["", "00-0-0-01", "ff" + header.dropFirst(2), header + "-00", "00-" + header] {
                 #expect(TraceContext(traceparent: unfit) == nil, "\(unfit)")
             }

@@ -1,3 +1,4 @@
+import Instrumentation
 package import NightjarSignals
 
 extension LiveContext {
@@ -12,6 +13,7 @@ extension LiveContext {
     ) -> LiveSpan {
         guard let sink else { return .noOp }
         let place = place(parent)
+        place.parent?.tellAmendments()
         var span = Span(
             id: newSpanID(),
             traceID: place.traceID,
@@ -42,7 +44,7 @@ extension LiveContext {
 
     private func place(_ parent: SpanParent) -> Place {
         switch parent {
-        case .current: LiveSpan.current.map { place(.span($0)) } ?? place(.none)
+        case .current: place(InstrumentationContext.current?.parent ?? .none)
         case .none: Place(traceID: newTraceID())
         // A span of another program's observability, or one that leads nowhere, has no trace to be part of here.
         case .span(let span):

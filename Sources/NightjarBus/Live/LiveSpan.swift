@@ -5,9 +5,6 @@ import Synchronization
 ///
 /// Safe to use from any thread and task. A span that is never ended stays `running` in the store until its trace ends by age.
 public final class LiveSpan: Sendable {
-    /// The span that the code at hand runs in; set by `Observability.withSpan` and ``withCurrent(_:)``.
-    @TaskLocal public static var current: LiveSpan?
-
     /// A span that leads nowhere: everything done with it, and in it, has no effect.
     public static let noOp = LiveSpan(
         Span(
@@ -25,8 +22,6 @@ public final class LiveSpan: Sendable {
     public let traceID: TraceID
     /// Its id.
     public let id: SpanID
-    /// What it is about.
-    public let type: SpanType
     /// The span of this process that it is part of.
     public let parent: LiveSpan?
     /// Whether its trace is stored and exported. One that is not still counts in metrics, and keeps nothing else.
@@ -34,14 +29,18 @@ public final class LiveSpan: Sendable {
 
     let context: LiveContext
     private let state: Mutex<Span>
+    private let isAmended = Atomic(false)
 
     init(_ span: Span, parent: LiveSpan?, isSampled: Bool, context: LiveContext) {
-        (traceID, id, type) = (span.traceID, span.id, span.type)
+        (traceID, id) = (span.traceID, span.id)
         self.parent = parent
         self.isSampled = isSampled
         self.context = context
         state = Mutex(span)
     }
+
+    /// What it is about.
+    public var type: SpanType { state.withLock { $0.type } }
 
     /// Starts a span within this one.
     public func startSpan(
@@ -133,30 +132,37 @@ public final class LiveSpan: Sendable {
         if ending, wasRunning { end() } else { change(SignalEvent.spanUpdated) { _ in true } }
     }
 
-    /// Runs `body` with this span as the current one.
-    public func withCurrent<Result>(_ body: () throws -> Result) rethrows -> Result {
-        try Self.$current.withValue(self, operation: body)
-    }
-
-    /// Runs `body` with this span as the current one.
-    public func withCurrent<Result>(
-        isolation: isolated (any Actor)? = #isolation,
-        _ body: () async throws -> Result
-    ) async rethrows -> Result {
-        try await Self.$current.withValue(self, operation: body)
-    }
-
     /// The span as it is now, with its parents' metadata: what exporters get.
     public var span: Span { snapshot(of: state.withLock { $0 }) }
 
     /// The ids of the span, to be sent to another process that goes on with the trace.
-    public var traceContext: TraceContext { TraceContext(traceID: traceID, spanID: id) }
+    public var traceContext: TraceContext {
+        TraceContext(traceID: traceID, spanID: id, isSampled: isSampled)
+    }
 
     /// The trace's topmost span in this process.
     public var root: LiveSpan {
         var root = self
         while let parent = root.parent { root = parent }
         return root
+    }
+
+    /// Changes a span that runs. That is told with its next change or its end; where `body` says that others need to know, before
+    /// a child of it starts, too. A span that has ended stays as it is.
+    package func amend(_ body: (inout Span) -> Bool) {
+        let matters = state.withLock { span in
+            guard span.endTime == nil, !span.isEvent else { return false }
+            return body(&span)
+        }
+        if matters { isAmended.store(true, ordering: .relaxed) }
+    }
+
+    /// Tells of what was amended, where that matters to a child that is about to start.
+    func tellAmendments() {
+        guard isAmended.load(ordering: .relaxed), isAmended.exchange(false, ordering: .relaxed) else {
+            return
+        }
+        change(SignalEvent.spanUpdated) { $0.endTime == nil }
     }
 
     // MARK: - Telling
@@ -194,7 +200,8 @@ public final class LiveSpan: Sendable {
         return own.isEmpty ? parent.metadata : parent.metadata.merging(own)
     }
 
-    var ownSpan: Span { state.withLock { $0 } }
+    /// The span as it is now, without its parents' metadata.
+    package var ownSpan: Span { state.withLock { $0 } }
 }
 
 extension Span {

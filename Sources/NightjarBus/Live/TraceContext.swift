@@ -6,11 +6,14 @@ public struct TraceContext: Sendable, Equatable {
     public let traceID: TraceID
     /// The span in the other process.
     public let spanID: SpanID
+    /// Whether the other process says that the trace is recorded. What is kept here is decided here.
+    public let isSampled: Bool
 
     /// A context from ids.
-    public init(traceID: TraceID, spanID: SpanID) {
+    public init(traceID: TraceID, spanID: SpanID, isSampled: Bool = true) {
         self.traceID = traceID
         self.spanID = spanID
+        self.isSampled = isSampled
     }
 
     /// Reads the header `traceparent` of W3C Trace Context, level 1: `00-<32 hex>-<16 hex>-<2 hex>`; nil for anything else.
@@ -20,18 +23,19 @@ public struct TraceContext: Sendable, Equatable {
             parts[0] != "00" || parts.count == 4,
             parts[1].utf8.count == 32, parts[2].utf8.count == 16, parts[3].utf8.count == 2,
             parts[0...3].allSatisfy({ $0.utf8.allSatisfy { hexadecimalDigit($0) != nil } }),
-            let traceID = TraceID(parts[1]), let spanID = SpanID(parts[2])
+            let traceID = TraceID(parts[1]), let spanID = SpanID(parts[2]),
+            let flags = UInt8(parts[3], radix: 16)
         else { return nil }
-        self.init(traceID: traceID, spanID: spanID)
+        self.init(traceID: traceID, spanID: spanID, isSampled: flags & 1 == 1)
     }
 
-    /// The header `traceparent` for a request to another process; says that the trace is recorded.
-    public var traceparent: String { "00-\(traceID)-\(spanID)-01" }
+    /// The header `traceparent` for a request to another process.
+    public var traceparent: String { "00-\(traceID)-\(spanID)-0\(isSampled ? 1 : 0)" }
 }
 
 /// What a new span is part of.
 public enum SpanParent: Sendable {
-    /// The span that is current in this task; a root where none is.
+    /// The span that is current in this task, else the one that its request named; a root where there is none.
     case current
     /// Nothing: the span is the root of a new trace.
     case none
