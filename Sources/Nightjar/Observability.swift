@@ -145,31 +145,29 @@ public final class Observability: Sendable {
     /// Finishes what was made, flushes and closes every exporter, and closes the store. What comes afterwards is dropped and
     /// counted. Calling it again does nothing.
     public func shutdown() async {
-        guard closing.begin() else { return }
-        let limit = Date(timeIntervalSinceNow: 5)
-        await withCheckedContinuation { (done: CheckedContinuation<Void, Never>) in
-            // Waiting blocks, so it has a thread of its own.
-            DispatchQueue.global().async { [intake] in
-                _ = intake.close(until: limit)
-                done.resume()
-            }
+        // A task of its own, so that a caller that is cancelled does not cut it short; a second call returns with the first.
+        let task = ending.update { ending in
+            let task = ending ?? Task { await end() }
+            ending = task
+            return task
         }
-        _ = await engine.flush()
-        await engine.shutdown()
+        await task.value
     }
 
-    private let closing = OnceFlag()
-}
+    private let ending = LockedValue<Task<Void, Never>?>(nil)
 
-/// Says yes once.
-private final class OnceFlag: Sendable {
-    private let isSet = LockedValue(false)
-
-    func begin() -> Bool {
-        isSet.update { isSet in
-            defer { isSet = true }
-            return !isSet
+    private func end() async {
+        let limit = Date(timeIntervalSinceNow: 5)
+        let isTaken = await Barrier.wait(count: 1, limit: .seconds(6)) { [intake] done in
+            // Waiting blocks, so it has a thread of its own.
+            DispatchQueue.global().async {
+                _ = intake.close(until: limit)
+                done()
+            }
         }
+        if !isTaken { log.error("signals that were made last were not taken in time") }
+        _ = await engine.flush()
+        await engine.shutdown()
     }
 }
 

@@ -175,33 +175,3 @@ private final class IntakeQueue: @unchecked Sendable {
         }
     }
 }
-
-/// Waits for several callbacks, but not for ever.
-enum Barrier {
-    /// Calls `start` once with what is to be called `count` times; true when it was, false after `limit`.
-    static func wait(
-        count: Int,
-        limit: Duration,
-        _ start: (@escaping @Sendable () -> Void) -> Void
-    ) async -> Bool {
-        let (stream, continuation) = AsyncStream.makeStream(
-            of: Void.self,
-            bufferingPolicy: .bufferingOldest(count)
-        )
-        start { continuation.yield() }
-        return await withTaskGroup(of: Bool.self) { group in
-            group.addTask {
-                var iterator = stream.makeAsyncIterator()
-                for _ in 0..<count { guard await iterator.next() != nil else { return false } }
-                return true
-            }
-            group.addTask {
-                try? await Task.sleep(for: limit)  // cancelled when the callbacks were faster
-                return false
-            }
-            let reached = await group.next() ?? false
-            group.cancelAll()
-            return reached
-        }
-    }
-}
