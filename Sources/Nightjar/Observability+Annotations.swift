@@ -12,6 +12,8 @@ extension Observability {
         let scores = inputs.map {
             $0.score(id: $0.id ?? AnnotationID.fresh(), timestamp: now, targetMetadata: [:])
         }
+        // What was made before is before it on the bus.
+        _ = await intake.flush()
         _ = try await engine.annotate(scores: scores, feedback: [])
         return scores
     }
@@ -25,6 +27,7 @@ extension Observability {
         let feedback = inputs.map {
             $0.feedback(id: $0.id ?? AnnotationID.fresh(), timestamp: now, targetMetadata: [:])
         }
+        _ = await intake.flush()
         _ = try await engine.annotate(scores: [], feedback: feedback)
         return feedback
     }

@@ -32,7 +32,7 @@ public final class Observability: Sendable {
     package let engine: Engine
     let live: LiveContext
     let meters = MeterTable()
-    private let intake: Intake
+    let intake: Intake
     let log: Logger
 
     /// Opens the store, loads the plugins and starts the event path.
@@ -50,7 +50,7 @@ public final class Observability: Sendable {
             limitBytes: configuration.queue.bytes,
             whenFull: configuration.queue.whenFull == .block ? .block : .dropNewest,
             handler: { engine.take($0) },
-            lost: { events, reason in engine.lost(events, reason) }
+            lost: { losses, reason in engine.lost(losses, reason) }
         )
         self.intake = intake
         live = LiveContext(
@@ -129,6 +129,7 @@ public final class Observability: Sendable {
     /// Every metric with its totals so far, as Prometheus scrapes it: text 0.0.4, or OpenMetrics 1.0 where the scraper's
     /// `Accept` header asks for it. The content type to answer with comes beside it.
     public func prometheus(accept: String? = nil) -> (text: String, contentType: String) {
+        engine.counts.lose(intake.takeLate(), "shut_down")
         let format = PrometheusText.Format(accept: accept)
         let document = PrometheusText.document(engine.series, format: format)
         return (String(decoding: document, as: UTF8.self), format.contentType)
@@ -158,15 +159,18 @@ public final class Observability: Sendable {
 
     private func end() async {
         let limit = Date(timeIntervalSinceNow: 5)
-        let isTaken = await Barrier.wait(count: 1, limit: .seconds(6)) { [intake] done in
+        let isTaken = LockedValue(false)
+        _ = await Barrier.wait(count: 1, limit: .seconds(6)) { [intake] done in
             // Waiting blocks, so it has a thread of its own.
             DispatchQueue.global().async {
-                _ = intake.close(until: limit)
+                let isEmpty = intake.close(until: limit)
+                isTaken.update { $0 = isEmpty }
                 done()
             }
         }
-        if !isTaken { log.error("signals that were made last were not taken in time") }
-        _ = await engine.flush()
+        if !isTaken.value { log.error("signals that were made last were not taken in time") }
+        // Without a file nobody goes on with what is open: it ends here.
+        _ = engine.isKeptInFile ? await engine.flush() : await engine.finish()
         await engine.shutdown()
     }
 }
@@ -177,6 +181,8 @@ private struct EngineSink: LiveSink {
     let engine: Engine
 
     func emit(_ event: SignalEvent) { intake.emit(event) }
+
+    func waitForRoom() { intake.waitForRoom() }
 
     func isKept(_ root: Span) -> Bool {
         engine.sampler.isKept(root.traceID) { SamplingContext(root) }

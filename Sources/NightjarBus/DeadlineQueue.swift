@@ -1,15 +1,18 @@
-import NightjarSignals
+package import NightjarSignals
 
 /// Which trace is due next: a binary heap of instants. A trace may be in it several times; whoever pops one decides whether it
 /// still counts.
-struct DeadlineQueue {
+package struct DeadlineQueue {
     private var heap: [(due: Timestamp, trace: TraceID)] = []
 
+    /// An empty queue.
+    package init() {}
+
     /// The earliest instant.
-    var next: Timestamp? { heap.first?.due }
+    package var next: Timestamp? { heap.first?.due }
 
     /// Adds an instant for a trace.
-    mutating func push(_ trace: TraceID, at due: Timestamp) {
+    package mutating func push(_ trace: TraceID, at due: Timestamp) {
         heap.append((due, trace))
         var child = heap.count - 1
         while child > 0 {
@@ -21,7 +24,7 @@ struct DeadlineQueue {
     }
 
     /// Takes the earliest instant that is not after `now`.
-    mutating func pop(until now: Timestamp) -> TraceID? {
+    package mutating func pop(until now: Timestamp) -> TraceID? {
         guard let first = heap.first, first.due <= now else { return nil }
         let last = heap.removeLast()
         if !heap.isEmpty {

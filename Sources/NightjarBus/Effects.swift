@@ -129,13 +129,13 @@ package struct Effects: Sendable {
         package var kind: AnnotationKind
         /// The annotation.
         package var id: String
-        /// What to add when it is counted for the first time.
-        package var first: SeriesDelta
+        /// What to add when it is counted for the first time; nil where its metric is disabled.
+        package var first: SeriesDelta?
         /// What to add when it was counted before.
         package var again: SeriesDelta?
 
         /// A count.
-        package init(kind: AnnotationKind, id: String, first: SeriesDelta, again: SeriesDelta?) {
+        package init(kind: AnnotationKind, id: String, first: SeriesDelta?, again: SeriesDelta?) {
             self.kind = kind
             self.id = id
             self.first = first

@@ -58,6 +58,9 @@ package final class MetricAggregator {
     private let own: HostMetrics
     private var keys = TextKeyTable()
     private var directPlans: [DirectKey: Int32] = [:]
+    /// About how many bytes their keys take: labels come uncut.
+    private var directBytes = 0
+    private static let directByteLimit = 8 << 20
     private var plans: [Plan] = []
     private var sums: [Sum] = []
     private var sumBySeries: [SeriesID: Int32] = [:]
@@ -165,6 +168,7 @@ package final class MetricAggregator {
         }
         let plan = plan(instrument, labels)
         directPlans[key] = plan
+        directBytes += metric.labels.reduce(metric.name.utf8.count) { $0 + $1.key.utf8.count + $1.value.utf8.count }
         return plan
     }
 
@@ -222,8 +226,9 @@ package final class MetricAggregator {
         -> SeriesDelta?
     {
         guard let cell = cell(instrument, labels) else { return nil }
-        let sum = sums[Int(plans[Int(cell.plan)].sum)]
-        return SeriesDelta(series: sum.series, sum: 1, count: 1, time: time)
+        let plan = plans[Int(cell.plan)]
+        for drop in plan.drops { observe(drop, 1, at: time) }
+        return SeriesDelta(series: sums[Int(plan.sum)].series, sum: 1, count: 1, time: time)
     }
 
     /// The delta of a single event of the host itself that is to be added later.
@@ -281,7 +286,7 @@ package final class MetricAggregator {
 
     /// Makes a plan, and room for it where there is none.
     private func plan(_ instrument: InstrumentID, _ labels: [Label]) -> Int32 {
-        if keys.isFull || directPlans.count >= keys.limit { forget() }
+        if keys.isFull || directPlans.count >= keys.limit || directBytes >= Self.directByteLimit { forget() }
         let metric = registry.descriptor(instrument).name
         let policy = filter.policy(of: metric, registry.policy(of: metric))
         let (kept, dropped) = filter.apply(labels, policy: policy)
@@ -342,6 +347,7 @@ package final class MetricAggregator {
     private func forget() {
         keys.removeAll()
         directPlans.removeAll()
+        directBytes = 0
         plans.removeAll()
         epoch += 1
     }

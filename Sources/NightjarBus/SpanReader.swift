@@ -26,6 +26,13 @@ package protocol SpanReader: Sendable {
     func links(_ span: SpanReference) -> [Span.Link]
     /// The value of an attribute row, arrays and maps decoded.
     func value(_ attribute: nj_attribute) -> Value
+    /// The span without attributes, events, links and content: what it is, what ran in it, its metadata and tags.
+    func outline(_ span: SpanReference) -> Span
     /// The whole span, decoded; inherited facts and duplicates as the row has them.
     func span(_ span: SpanReference) -> Span
+}
+
+extension SpanReader {
+    /// The whole span, for readers that have no shorter way.
+    package func outline(_ span: SpanReference) -> Span { self.span(span) }
 }

@@ -25,6 +25,13 @@ extension TraceAssembler {
         openStart = 0
     }
 
+    /// Forgets a trace at once, counted or not: it was deleted.
+    package func drop(_ id: TraceID) {
+        guard let trace = traces.removeValue(forKey: id) else { return }
+        waitingSpans -= trace.unsettled
+        release(trace)
+    }
+
     /// Makes sure that a trace's spans can be read, from the store where they were let go.
     package func load(_ trace: TraceState) {
         guard trace.isShed, let recalled = recall(trace.id) else { return }
@@ -45,8 +52,13 @@ extension TraceAssembler {
 
     /// Lets a trace's payloads go.
     package func release(_ trace: TraceState) {
-        for place in trace.entries.indices { detach(trace, place) }
         trace.isShed = true
+        guard trace.heldSpans > 0 else { return }
+        for place in trace.entries.indices {
+            guard let slab = trace.entries[place].slab else { continue }
+            trace.entries[place].digest = slab.spans[trace.entries[place].row].encoded.digest
+            detach(trace, place)
+        }
     }
 
     /// Picks the oldest traces while too many bytes are held or too many spans wait: their payloads go with `releaseShed`, once
@@ -61,7 +73,7 @@ extension TraceAssembler {
             guard let trace = traces[id] else { continue }
             trace.isOrdered = false
             pickedBytes += trace.entries.reduce(0) {
-                $0 + ($1.slab.map { $0.heldBytes / max($0.holders, 1) } ?? 0)
+                $0 + ($1.slab.map { ($0.heldBytes + $0.payloadShare) / max($0.holders, 1) } ?? 0)
             }
             picked.append(trace)
             guard source == nil || waitingSpans > configuration.waitingSpans else { continue }
@@ -98,10 +110,15 @@ extension TraceAssembler {
     /// Counts a slab that a span of a trace now lies in.
     func hold(_ slab: Slab, for trace: TraceState) {
         slab.holders += 1
+        trace.heldSpans += 1
         if slab.holders == 1 {
             // Remembered, because what a slab holds may grow while it is held.
-            slab.heldBytes = slab.retainedBytes
+            slab.heldBytes = slab.rowBytes
             retainedBytes += slab.heldBytes
+            // One slab of a request keeps all of its bytes.
+            let slabs = payloads[slab.payloadIdentity, default: 0]
+            payloads[slab.payloadIdentity] = slabs + 1
+            if slabs == 0 { retainedBytes += slab.payloadBytes }
         }
         trace.madeView = nil
         guard !trace.isOrdered else { return }
@@ -112,7 +129,13 @@ extension TraceAssembler {
     func detach(_ trace: TraceState, _ place: Int) {
         guard let slab = trace.entries[place].slab else { return }
         slab.holders -= 1
-        if slab.holders == 0 { retainedBytes -= slab.heldBytes }
+        trace.heldSpans -= 1
+        if slab.holders == 0 {
+            retainedBytes -= slab.heldBytes
+            let slabs = payloads[slab.payloadIdentity, default: 1] - 1
+            payloads[slab.payloadIdentity] = slabs == 0 ? nil : slabs
+            if slabs == 0 { retainedBytes -= slab.payloadBytes }
+        }
         trace.entries[place].slab = nil
         trace.madeView = nil
     }

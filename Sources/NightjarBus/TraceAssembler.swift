@@ -66,6 +66,8 @@ package final class TraceAssembler {
     private var processed: [Int64]
     /// The number of the slab at hand.
     private var stamp: UInt64 = 0
+    /// How many held slabs each request's bytes are kept by.
+    var payloads: [ObjectIdentifier: Int] = [:]
     /// Traces that hold payloads, by when they first did.
     var openOrder: [TraceID] = []
     /// Traces whose payloads are to go when the actions at hand are done, and about how much that is.
@@ -162,6 +164,8 @@ package final class TraceAssembler {
         let trace: TraceState
         if known, let recalled = recall(id) {
             trace = rebuild(recalled)
+            // Unless something new comes it does not end again, and must be forgotten all the same.
+            if trace.hasEnded { remembered.append(id) }
         } else {
             trace = TraceState(id: id, receivedAt: slab.receivedAt)
             trace.parentsComeFirst = configuration.parentsComeFirst
@@ -198,7 +202,7 @@ package final class TraceAssembler {
         } else {
             waitingSpans += 1
         }
-        trace.noteFacets(slab.spans.baseAddress.map { $0 + index }, place: place)
+        if !row.isDropped { trace.noteFacets(slab.spans.baseAddress.map { $0 + index }, place: place) }
     }
 
     /// A span that came again: completes one that was running, or changes one that was counted.
@@ -219,8 +223,7 @@ package final class TraceAssembler {
     private func isSame(_ entry: TraceState.Entry, _ slab: Slab, _ index: Int) -> Bool {
         let copy = slab.spans[index]
         guard let present = entry.slab else {
-            return entry.hasEnded == copy.hasEnded && entry.end == copy.end_nano
-                && entry.start == copy.start_nano
+            return entry.digest == copy.encoded.digest
         }
         return present.spans[entry.row].encoded.equals(copy.encoded)
     }
@@ -246,7 +249,7 @@ package final class TraceAssembler {
     private func emit(_ trace: TraceState, _ settled: [Int], into actions: inout [Action]) {
         guard !settled.isEmpty else { return }
         waitingSpans -= settled.count
-        if trace.isShed { load(trace) }
+        if trace.isShed, settled.contains(where: { trace.entries[$0].slab == nil }) { load(trace) }
         for place in settled.sorted() { count(trace, place, into: &actions) }
     }
 
@@ -281,7 +284,8 @@ package final class TraceAssembler {
         let idle = trace.record.lastReceived
         if !trace.hasEnded {
             let age = trace.record.firstReceived.advanced(by: configuration.maxAge)
-            consider(max(age, idle.advanced(by: idlePeriod(trace))))
+            // Its first end by age waits for nothing: a trace that always goes on would never end.
+            consider(trace.record.revision == 0 ? age : max(age, idle.advanced(by: idlePeriod(trace))))
             if isComplete(trace) {
                 consider(idle.advanced(by: idlePeriod(trace)))
             } else if isStuck(trace) {
@@ -306,9 +310,14 @@ package final class TraceAssembler {
     }
 
     private func expire(_ trace: TraceState, _ now: Timestamp, into actions: inout [Action]) {
+        // First what has waited long enough: an end lets go of what counting needs.
+        let waited = trace.unsettled > 0
+        settleRest(trace, before: now.advanced(by: .zero - configuration.parentWait), into: &actions)
         let record = trace.record
         let idle = record.lastReceived.advanced(by: idlePeriod(trace))
-        let isOld = now >= max(record.firstReceived.advanced(by: configuration.maxAge), idle)
+        let isOld =
+            now >= record.firstReceived.advanced(by: configuration.maxAge)
+            && (record.revision == 0 || now >= idle)
         if !trace.hasEnded, isOld || (isComplete(trace) && now >= idle) {
             settleRest(trace, before: Timestamp(unixNano: .max), into: &actions)
             end(trace, into: &actions)
@@ -318,8 +327,6 @@ package final class TraceAssembler {
             // Settles nothing: the missing parent may still run.
             end(trace, into: &actions)
         }
-        let waited = trace.unsettled > 0
-        settleRest(trace, before: now.advanced(by: .zero - configuration.parentWait), into: &actions)
         // It ended while spans of it waited; only now may it be forgotten.
         if waited, trace.unsettled == 0, trace.hasEnded { remembered.append(trace.id) }
         schedule(trace)
@@ -328,6 +335,8 @@ package final class TraceAssembler {
     func end(_ trace: TraceState, into actions: inout [Action]) {
         trace.hasEnded = true
         trace.record.revision += 1
+        // What still runs is not whole, whatever ended the trace.
+        if trace.entries.contains(where: { !$0.hasEnded }) { trace.record.isPartial = true }
         trace.isChanged = true
         actions.append(.ended(trace))
         remembered.append(trace.id)
@@ -359,6 +368,7 @@ package final class TraceAssembler {
         }
         trace.record = recalled.record
         trace.hasEnded = !recalled.record.isOpen
+        trace.reopened = max(0, recalled.record.revision - (recalled.record.isOpen ? 0 : 1))
         trace.isSamplingDecided = recalled.record.spanCount > 0
         trace.markCounted(except: Set(recalled.record.pending.map(\.value)))
         waitingSpans += trace.unsettled

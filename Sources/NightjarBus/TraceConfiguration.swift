@@ -22,6 +22,15 @@ package struct TraceConfiguration: Sendable, Equatable {
     /// So many ended traces are remembered, so that spans sent again are known again without a look at the store.
     package var rememberedTraces = 20_000
 
+    /// The part of it that each of several workers may take: bounds of memory are the process's.
+    package func shared(by workers: Int) -> TraceConfiguration {
+        var part = self
+        part.retainedBytes /= max(workers, 1)
+        part.waitingSpans /= max(workers, 1)
+        part.rememberedTraces /= max(workers, 1)
+        return part
+    }
+
     /// The defaults.
     package init() {}
 }

@@ -10,6 +10,8 @@ package final class TraceState {
         var slab: Slab?
         var row: Int
         var receivedAt: Timestamp
+        /// A hash of its message, kept when the payload goes.
+        var digest: UInt64 = 0
         /// Whether its inherited facts are final.
         var isSettled = false
         /// Whether it was seen to end: a span that still runs is counted as started only.
@@ -63,12 +65,16 @@ package final class TraceState {
     var madeView: TraceView?
     /// No span before this place waits.
     var firstWaiting = 0
+    /// How many of its spans lie in a slab that is here.
+    var heldSpans = 0
     /// The number of the slab that touched the trace last.
     var stamp: UInt64 = 0
     /// The number of the slab that last had something new for the trace.
     var takenStamp: UInt64 = 0
     /// Whether a span whose parent is not known is as good as a root.
     var parentsComeFirst = false
+    /// The ids of verdicts and feedback that were counted for spans of the trace while it was here.
+    package var countedAnnotations: Set<String> = []
     /// Whether every span was told of when it started.
     var isAnnounced = true
     /// Whether the samplers have been asked.

@@ -6,6 +6,22 @@ extension OTLPSpanReader {
     /// The whole span, decoded; agent, workflow and duplicates as the row has them settled.
     package func span(_ reference: SpanReference) -> Span {
         let row = reference.row.pointee
+        var span = outline(reference)
+        setEncoded(reference, &span)
+        span.usage = usage(row)
+        span.input = input(reference)
+        span.output = output(reference)
+        if row.isNative {
+            NativeMapping.complete(&span, SpanAttributes(reference))
+        } else if span.status == .error {
+            span.errorInfo = errorInfo(row, span.events)
+        }
+        return span
+    }
+
+    /// The span without attributes, events, links and content.
+    package func outline(_ reference: SpanReference) -> Span {
+        let row = reference.row.pointee
         var span = Span(
             id: SpanID(value: row.id),
             traceID: row.traceID,
@@ -21,17 +37,12 @@ extension OTLPSpanReader {
         span.status = row.spanStatus
         span.isEvent = row.isEvent
         setNames(row, &span)
-        setEncoded(reference, &span)
-        span.usage = usage(row)
         span.metadata = metadata(reference)
         span.tags = tags(reference)
-        span.input = input(reference)
-        span.output = output(reference)
         if row.isNative {
             NativeMapping.complete(&span, SpanAttributes(reference))
         } else {
             setEntity(reference, &span)
-            if span.status == .error { span.errorInfo = errorInfo(row, span.events) }
         }
         return span
     }

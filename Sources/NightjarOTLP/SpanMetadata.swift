@@ -51,7 +51,8 @@ enum SpanMetadata {
             let tags = SpanAttributes(span).carried(NativeKeys.tags).map(AttributeValues.value)
             return tags?.array?.compactMap(\.string) ?? []
         }
-        guard let value = SpanAttributes(span).first(ContentKeys.tags) else { return [] }
+        // Some senders repeat them on every span; they are the trace's.
+        guard span.row.pointee.isRoot, let value = SpanAttributes(span).first(ContentKeys.tags) else { return [] }
         switch AttributeValues.decoded(value) {
         case .array(let values): return values.compactMap(\.string)
         case .string(let text):

@@ -14,6 +14,8 @@ final class LoadedPlugin: Sendable {
     let metrics: [InstrumentDescriptor]
     let policies: [String: LabelPolicy]
     let rules: [RuleRecord]
+    /// The names of its scorers.
+    let scorers: [String]
     let errors: ErrorRecord
     let log: PluginLog
     /// Set where its states have run out of memory for good.
@@ -61,6 +63,7 @@ final class LoadedPlugin: Sendable {
         metrics = declarations.metrics
         policies = declarations.policies
         rules = declarations.rules.map(RuleRecord.init)
+        scorers = declarations.rules.compactMap(\.scorer)
         hasWork = (
             declarations.rules.contains { $0.event == .spanEnded },
             declarations.rules.contains { $0.event == .traceEnded }

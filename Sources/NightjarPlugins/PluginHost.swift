@@ -213,6 +213,7 @@ package final class PluginHost: Sendable {
                 environment: environment,
                 errors: errors
             )
+            try checkScorers(of: plugin)
             try declareMetrics(of: plugin)
             state.withLock { state in
                 state.loaded[name] = plugin
@@ -228,6 +229,19 @@ package final class PluginHost: Sendable {
             let rest = keeps ? "; the running version stays" : ""
             environment.log.write(.error, name, "does not load: \(error.detail)\(rest)")
             return false
+        }
+    }
+
+    /// A scorer of a name that another plugin has would replace its verdicts: the one that runs stays.
+    private func checkScorers(of plugin: LoadedPlugin) throws(PluginFault) {
+        let others = state.withLock { state in state.loaded.values.filter { $0.name != plugin.name } }
+        for other in others.sorted(by: { $0.name < $1.name }) {
+            guard let scorer = plugin.scorers.first(where: other.scorers.contains) else { continue }
+            throw PluginFault(
+                code: .load,
+                plugin: plugin.name,
+                detail: "the scorer \(scorer) is \(other.name)'s already; give it another name"
+            )
         }
     }
 

@@ -56,7 +56,7 @@ struct AnnotationRoutes {
     }
 
     private func scores(_ request: Request, _ target: Target) async throws -> Response {
-        try await take(request, target) { json, needsTarget throws(InputErrors) in
+        try await take(request, target, traceID: \.traceID) { json, needsTarget throws(InputErrors) in
             try ScoreInput.each(json: json, needsTarget: needsTarget)
         } send: { inputs in
             let now = engine.now
@@ -73,7 +73,7 @@ struct AnnotationRoutes {
     }
 
     private func feedback(_ request: Request, _ target: Target) async throws -> Response {
-        try await take(request, target) { json, needsTarget throws(InputErrors) in
+        try await take(request, target, traceID: \.traceID) { json, needsTarget throws(InputErrors) in
             try FeedbackInput.each(json: json, needsTarget: needsTarget)
         } send: { inputs in
             let now = engine.now
@@ -96,6 +96,7 @@ struct AnnotationRoutes {
     private func take<Input>(
         _ request: Request,
         _ target: Target,
+        traceID: (Input) -> TraceID?,
         read: (Value, _ needsTarget: Bool) throws(InputErrors) -> [Result<Input, InputErrors>],
         send: ([Input]) async throws -> [AnnotationReceipt]
     ) async throws -> Response {
@@ -106,7 +107,9 @@ struct AnnotationRoutes {
         } catch {
             throw Problem(error)
         }
-        if request.uri.queryParameters["partial"] == "true" { return try await partially(inputs, send) }
+        if request.uri.queryParameters["partial"] == "true" {
+            return try await partially(inputs.map { self.checked($0, target, traceID) }, send)
+        }
         var good: [Input] = []
         var faults: [InputError] = []
         for input in inputs {
@@ -118,6 +121,23 @@ struct AnnotationRoutes {
         guard faults.isEmpty else { throw Problem(InputErrors(faults)) }
         let receipts = try await answered { try await send(good) }
         return .json(["results": .array(receipts.map(\.json))], status: Self.status(receipts))
+    }
+
+    /// An input, refused where its trace is sampled out: each item is taken or refused by itself.
+    private func checked<Input>(
+        _ input: Result<Input, InputErrors>,
+        _ target: Target,
+        _ traceID: (Input) -> TraceID?
+    ) -> Result<Input, InputErrors> {
+        input.flatMap { input in
+            do throws(EngineError) {
+                try engine.refuseSampledOut(target.trace ?? traceID(input))
+                return .success(input)
+            } catch {
+                guard error.code == .sampledOut else { return .success(input) }
+                return .failure(InputErrors([InputError(path: "traceId", message: error.detail)]))
+            }
+        }
     }
 
     /// The fit ones together; of the others what is wrong with each, in its place.

@@ -17,7 +17,7 @@ struct TraceRoutes {
         }
         router.delete("/api/traces/{id}") { _, context in
             let id = try TraceID(parameter: context.parameters.require("id"))
-            return try await engine.deleted { try $0.deleteTrace(id) }
+            return try await engine.deleted { [engine] _ in try engine.deleteTrace(id) }
         }
     }
 

@@ -113,6 +113,26 @@ extension Correlation {
         ("serviceName", \.serviceName),
     ]
 
+    /// With the facts of another where this one has none.
+    package func filled(from other: Correlation) -> Correlation {
+        if isEmpty { return other }
+        var (mine, others) = (fields, other.fields)
+        for (_, path) in Self.texts where mine[keyPath: path] == nil {
+            mine[keyPath: path] = others[keyPath: path]
+        }
+        if mine.tags.isEmpty { swap(&mine.tags, &others.tags) }
+        return Correlation(mine)
+    }
+
+    /// The facts that are a metric's metadata and no labels (signals contract, section 6).
+    package var environmentFacts: Value.Object {
+        var facts = Value.Object()
+        facts["organizationId"] = self.organizationID.map(Value.string)
+        facts["environment"] = self.environment.map(Value.string)
+        facts["serviceName"] = self.serviceName.map(Value.string)
+        return facts
+    }
+
     /// The facts that a span's metadata states, under the metadata's names: user, run, session, environment, …
     package mutating func take(metadata: Value.Object) {
         for (name, path) in Self.runContext {

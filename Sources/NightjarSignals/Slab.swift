@@ -61,9 +61,18 @@ package final class Slab: @unchecked Sendable {
     /// Whether no further span fits.
     package var isFull: Bool { count == spanCapacity }
 
-    /// The memory that keeping the slab alive costs, in bytes.
-    package var retainedBytes: Int {
-        payloadShare + arenaBytes + spanCapacity * MemoryLayout<nj_span>.stride
+    /// The memory that keeping the slab alive costs, in bytes, with its share of the request's.
+    package var retainedBytes: Int { payloadShare + rowBytes }
+
+    /// What tells the request's bytes from another's, while they live.
+    package var payloadIdentity: ObjectIdentifier { ObjectIdentifier(payload) }
+
+    /// How many bytes the request has.
+    package var payloadBytes: Int { payload.count }
+
+    /// The memory of the rows and of what was copied for them, in bytes.
+    package var rowBytes: Int {
+        arenaBytes + spanCapacity * MemoryLayout<nj_span>.stride
             + attributeCapacity * MemoryLayout<nj_attribute>.stride
     }
 

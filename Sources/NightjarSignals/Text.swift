@@ -65,6 +65,13 @@ extension nj_text {
         return memcmp(bytes + Int(length) - count, literal.utf8Start, count) == 0
     }
 
+    /// A hash of the bytes: equal bytes have equal ones, in this process only.
+    package var digest: UInt64 {
+        var hasher = Hasher()
+        hasher.combine(bytes: buffer)
+        return UInt64(bitPattern: Int64(hasher.finalize()))
+    }
+
     /// The text without its first `count` bytes.
     package func dropFirst(_ count: Int) -> nj_text {
         guard let bytes, count <= Int(length) else { return .absent }

@@ -58,6 +58,23 @@ public enum Value: Sendable, Equatable {
         }
     }
 
+    /// Equal when they say the same: a whole number is equal whether it was written with a fraction or without.
+    public static func == (left: Value, right: Value) -> Bool {
+        switch (left, right) {
+        case (.null, .null): true
+        case (.bool(let left), .bool(let right)): left == right
+        case (.int(let left), .int(let right)): left == right
+        case (.double(let left), .double(let right)): left == right
+        case (.int(let whole), .double(let number)), (.double(let number), .int(let whole)):
+            Int64(exactly: number) == whole
+        case (.string(let left), .string(let right)): left == right
+        case (.bytes(let left), .bytes(let right)): left == right
+        case (.array(let left), .array(let right)): left == right
+        case (.object(let left), .object(let right)): left == right
+        default: false
+        }
+    }
+
     /// The text of a string value, else nil.
     public var string: String? {
         if case .string(let text) = self { text } else { nil }

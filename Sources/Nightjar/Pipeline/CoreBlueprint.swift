@@ -19,12 +19,13 @@ struct CoreBlueprint: Sendable {
     let progress: [Int: Int64]
     let sampler: TraceSampler
     let outlet: SignalOutlet
+    let edge: SignalEdge
     let logger: Logger
 
     func makeCore(worker: Int) -> WorkerCore {
         let source = store.map { JournalTraceSource(store: $0, logger: logger) }
         let assembler = TraceAssembler(
-            configuration.trace,
+            configuration.trace.shared(by: configuration.workers),
             source: source,
             progress: (0..<Partition.count).map { progress[$0] ?? 0 }
         )
@@ -41,6 +42,8 @@ struct CoreBlueprint: Sendable {
             processing: SignalProcessing(configuration.processors),
             sampler: sampler,
             outlet: outlet,
+            edge: edge,
+            minimumLevel: configuration.bus.logLevel,
             received: worker == 0 ? makeReceived(aggregator, source) : nil,
             isResuming: true
         )

@@ -9,6 +9,8 @@ final class EffectsCollector: EmissionReceiver {
     let aggregator: MetricAggregator
     private let extractor: CatalogueExtractor
     private let outlet: SignalOutlet
+    private let edge: SignalEdge
+    private let minimumLevel: LogLevel
     private let reader: any SpanReader
     private var effects = Effects()
     private var changedTraces: [TraceState] = []
@@ -18,30 +20,35 @@ final class EffectsCollector: EmissionReceiver {
     var now = Timestamp(unixNano: 0)
     /// The observation that is being added, where it came as such.
     private var direct: Metric?
+    private typealias SpanFactsOfTarget = (correlation: Correlation, metadata: Value.Object)
     /// What signals of the target belong to, once someone asked.
-    private var targetCorrelation: Correlation?
+    private var targetFacts: SpanFactsOfTarget?
 
     init(
         _ aggregator: MetricAggregator,
         _ extractor: CatalogueExtractor,
         outlet: SignalOutlet,
+        edge: SignalEdge,
+        minimumLevel: LogLevel,
         reader: any SpanReader
     ) {
         self.aggregator = aggregator
         self.extractor = extractor
         self.outlet = outlet
+        self.edge = edge
+        self.minimumLevel = minimumLevel
         self.reader = reader
     }
 
     func target(_ trace: TraceState, _ place: Int?) {
         target = (trace, place)
-        targetCorrelation = nil
+        targetFacts = nil
     }
 
     /// What follows belongs to no span.
     func targetNothing() {
         target = nil
-        targetCorrelation = nil
+        targetFacts = nil
     }
 
     /// Notes that a trace's record is to be written.
@@ -71,39 +78,49 @@ final class EffectsCollector: EmissionReceiver {
         )
     }
 
-    /// Counts an annotation once by its id, and tells the bus. `isStored`: the store knows its id; `isReplacement`: it is
-    /// known to have been counted before.
+    /// Tells the bus of an annotation.
+    func tell(_ annotation: Annotation) { outlet.emit(annotation.event, annotation.event.signal) }
+
+    /// Counts an annotation once by its id. `isStored`: the store knows its id; `isReplacement`: it is known to have been
+    /// counted before.
     func count(
         _ annotation: Annotation,
         entityType: String?,
         isStored: Bool = true,
         isReplacement: Bool = false
     ) {
-        outlet.emit(annotation.event, annotation.event.signal)
         let entity =
             annotation.metadata["entityType"]?.string ?? annotation.correlation.entity.type ?? entityType
-        let time: Timestamp
         let first: SeriesDelta?
+        let time: Timestamp
         switch annotation {
-        case .score(let score): (time, first) = (score.timestamp, extractor.count(score, entityType: entity))
-        case .feedback(let item): (time, first) = (item.timestamp, extractor.count(item, entityType: entity))
+        case .score(var score):
+            time = aggregator.clamped(score.timestamp, receivedAt: now)
+            score.timestamp = time
+            first = extractor.count(score, entityType: entity)
+        case .feedback(var item):
+            time = aggregator.clamped(item.timestamp, receivedAt: now)
+            item.timestamp = time
+            first = extractor.count(item, entityType: entity)
         }
         if let first, !isReplacement { observe(first, of: annotation) }
-        guard let first else { return }
-        guard isStored else { return effects.deltas.append(first) }
+        guard isStored else {
+            if let first, !isReplacement { effects.deltas.append(first) }
+            return
+        }
         effects.counts.append(
             Effects.AnnotationCount(
                 kind: annotation.kind,
                 id: annotation.id,
                 first: first,
-                again: aggregator.pendingCount(\.scoresReplaced, at: time)
+                again: first == nil ? nil : aggregator.pendingCount(\.scoresReplaced, at: time)
             )
         )
     }
 
-    /// Keeps a log line and tells the bus; one of a trace that is sampled out goes nowhere.
+    /// Keeps a log line and tells the bus; one of a trace that is sampled out, and one that is not loud enough, goes nowhere.
     func keep(_ log: Log, isSampledOut: Bool) {
-        guard !isSampledOut else { return }
+        guard !isSampledOut, log.level >= minimumLevel else { return }
         effects.logs.append(log)
         outlet.emit(.log(log), .log)
     }
@@ -129,8 +146,9 @@ final class EffectsCollector: EmissionReceiver {
         } else if let target {
             event.traceID = target.trace.id
             event.spanID = target.place.map(target.trace.spanID)
-            event.correlation = correlationOfTarget
+            event.correlation = factsOfTarget.correlation
         }
+        if event.metadata.isEmpty { event.metadata = event.correlation.environmentFacts }
         outlet.emit(.metric(event), .metric)
     }
 
@@ -142,18 +160,17 @@ final class EffectsCollector: EmissionReceiver {
         }
         (event.traceID, event.spanID) = (annotation.traceID, annotation.spanID)
         event.correlation = annotation.correlation
+        event.metadata = event.correlation.environmentFacts
         outlet.emit(.metric(event), .metric)
     }
 
-    private var correlationOfTarget: Correlation {
-        if let targetCorrelation { return targetCorrelation }
-        guard let target else { return Correlation() }
-        let correlation = target.trace.correlation(
-            of: target.place.map(target.trace.spanID),
-            reader: reader
-        ).correlation
-        targetCorrelation = correlation
-        return correlation
+    /// What signals of the target belong to, and its metadata; found once.
+    private var factsOfTarget: SpanFactsOfTarget {
+        if let targetFacts { return targetFacts }
+        guard let target else { return (Correlation(), [:]) }
+        let facts = target.trace.correlation(of: target.place.map(target.trace.spanID), reader: reader)
+        targetFacts = facts
+        return facts
     }
 
     func take(ticket: UInt64) -> Effects {
@@ -185,47 +202,61 @@ final class EffectsCollector: EmissionReceiver {
     }
 
     func score(_ score: Score) {
-        var score = score
-        let isOfTarget = target?.trace.id == score.traceID
-        if isOfTarget, score.correlation.isEmpty { score.correlation = correlation(of: score.spanID) }
-        // A verdict on a trace that is sampled out counts, and is not kept.
-        let isStored = !(isOfTarget && target?.trace.record.isSampledOut == true)
-        if isStored { effects.scores.append(score) }
-        count(
-            .score(score),
-            entityType: entityType(of: score.spanID, in: score.traceID),
-            isStored: isStored,
-            isReplacement: (target?.trace.record.revision ?? 0) > 1
-        )
+        var score = edge.cleaned(score)
+        if let facts = facts(of: score.spanID, in: score.traceID) {
+            score.correlation = score.correlation.filled(from: facts.correlation)
+            score.metadata = facts.metadata.merging(score.metadata)
+        }
+        let isKept = isKept(score.traceID)
+        if isKept { effects.scores.append(score) }
+        made(.score(score), isKept: isKept)
     }
 
     func feedback(_ feedback: Feedback) {
-        var feedback = feedback
-        let isOfTarget = target?.trace.id == feedback.traceID
-        if isOfTarget, feedback.correlation.isEmpty {
-            feedback.correlation = correlation(of: feedback.spanID)
+        var feedback = edge.cleaned(feedback)
+        if let facts = facts(of: feedback.spanID, in: feedback.traceID) {
+            feedback.correlation = feedback.correlation.filled(from: facts.correlation)
+            feedback.metadata = facts.metadata.merging(feedback.metadata)
         }
-        let isStored = !(isOfTarget && target?.trace.record.isSampledOut == true)
-        if isStored { effects.feedback.append(feedback) }
-        count(
-            .feedback(feedback),
-            entityType: entityType(of: feedback.spanID, in: feedback.traceID),
-            isStored: isStored
-        )
+        let isKept = isKept(feedback.traceID)
+        if isKept { effects.feedback.append(feedback) }
+        made(.feedback(feedback), isKept: isKept)
     }
 
     func log(_ log: Log) {
-        var log = log
-        if let target, target.trace.id == log.traceID, log.correlation.isEmpty {
-            log.correlation = correlation(of: log.spanID)
+        guard case .log(var log) = edge.cleaned(.log(log)) else { return }
+        if let facts = facts(of: log.spanID, in: log.traceID) {
+            log.correlation = log.correlation.filled(from: facts.correlation)
         }
         keep(log, isSampledOut: target?.trace.record.isSampledOut == true && log.traceID == target?.trace.id)
     }
 
-    private func correlation(of span: SpanID?) -> Correlation {
-        guard let target else { return Correlation() }
-        if span == target.place.map(target.trace.spanID) { return correlationOfTarget }
-        return target.trace.correlation(of: span, reader: reader).correlation
+    /// Counts and tells what a rule, or the span at hand, said of a trace. What is not kept counts all the same.
+    private func made(_ annotation: Annotation, isKept: Bool) {
+        let isAgain =
+            target?.trace.id == annotation.traceID
+            && target?.trace.countedAnnotations.insert(annotation.id).inserted == false
+        if isKept { tell(annotation) }
+        count(
+            annotation,
+            entityType: entityType(of: annotation.spanID, in: annotation.traceID),
+            isStored: isKept,
+            isReplacement: isAgain
+        )
+    }
+
+    /// Whether what is said of a trace is stored and exported: not of one that is sampled out, nor of a span that was dropped.
+    private func isKept(_ trace: TraceID?) -> Bool {
+        guard let target, target.trace.id == trace else { return true }
+        let isDropped = target.place.flatMap(target.trace.reference)?.row.pointee.isDropped ?? false
+        return !target.trace.record.isSampledOut && !isDropped
+    }
+
+    /// What a signal of a span belongs to; nil where it is not of the trace at hand.
+    private func facts(of span: SpanID?, in trace: TraceID?) -> SpanFactsOfTarget? {
+        guard let target, target.trace.id == trace else { return nil }
+        if span == target.place.map(target.trace.spanID) { return factsOfTarget }
+        return target.trace.correlation(of: span, reader: reader)
     }
 
     /// Known where the annotation is on the trace that the rule was called for.

@@ -23,6 +23,13 @@ extension Engine {
     /// traces, drops and observations of the built-in metrics are left out: they come about here.
     /// - Throws: ``EngineError``; nothing was taken then.
     package func ingest(_ events: [SignalEvent]) async throws(EngineError) -> EventOutcome {
+        try await ingest(events, edge)
+    }
+
+    func ingest(
+        _ events: [SignalEvent],
+        _ edge: SignalEdge
+    ) async throws(EngineError) -> EventOutcome {
         try checkRoom()
         for event in events {
             switch event {
@@ -33,7 +40,10 @@ extension Engine {
         let own = events.filter { event in
             if case .metric(let metric) = event { !isDerived(metric.name) } else { true }
         }
-        let batch = try prepared(own)
+        let batch = try prepared(own, edge)
+        if let span = batch.rejected.first?.span {
+            throw EngineError(code: .tooLarge, detail: "span \(span.id) is too large; send less content")
+        }
         let result = await withCheckedContinuation { continuation in
             accept(batch) { continuation.resume(returning: $0) }
         }
@@ -54,8 +64,11 @@ extension Engine {
         while true {
             let done = DispatchSemaphore(value: 0)
             let outcome = LockedValue<Result<SubmissionReceipt, EngineError>?>(nil)
+            waitForRoom()
             do throws(EngineError) {
-                accept(try prepared(events)) { result in
+                let batch = try prepared(events, edge)
+                if !batch.rejected.isEmpty { lost(Losses(batch.rejected), "too_large") }
+                accept(batch) { result in
                     outcome.update { $0 = result }
                     done.signal()
                 }
@@ -78,10 +91,17 @@ extension Engine {
     }
 
     /// Redacts and cuts what came from this process or as events, then puts it in the journal's form.
-    private func prepared(_ events: [SignalEvent]) throws(EngineError) -> EventBatch {
+    private func prepared(
+        _ events: [SignalEvent],
+        _ edge: SignalEdge
+    ) throws(EngineError) -> EventBatch {
+        let minimum = configuration.bus.logLevel
+        let loud = events.filter { event in
+            if case .log(let log) = event { log.level >= minimum } else { true }
+        }
         do throws(OTLPError) {
             return try EventBatch(
-                events.map(edge.cleaned),
+                loud.map(edge.cleaned),
                 receivedAt: clock.now(),
                 workers: workers.count
             )
@@ -130,8 +150,9 @@ extension Engine {
                     sequences: [trace: sequence]
                 )
             case .events(let events, let partition, let chunk):
+                let sequence = receipt?.sequences[chunk] ?? 0
                 workers[partition % workers.count].enqueue(
-                    .events(events, partition: partition, sequence: receipt?.sequences[chunk] ?? 0)
+                    .events(events, partition: partition, sequence: sequence, receivedAt: now)
                 )
             case .annotation(let annotation, let place):
                 let receipts: [AnnotationReceipt]? =
@@ -151,7 +172,7 @@ extension Engine {
     }
 
     /// - Throws: ``EngineError`` `sampledOut` for a trace of which nothing is stored.
-    func refuseSampledOut(_ trace: TraceID?) throws(EngineError) {
+    package func refuseSampledOut(_ trace: TraceID?) throws(EngineError) {
         guard let trace, !sampler.keepsEverything else { return }
         var isSampledOut = sampler.knownAnswer(trace).map { !$0 }
         if isSampledOut == nil, let store {

@@ -22,7 +22,7 @@ extension Engine {
         let events =
             request.logs.map(SignalEvent.log) + scores.map(SignalEvent.score)
             + feedback.map(SignalEvent.feedback)
-        if !events.isEmpty { _ = try await ingest(events) }
+        if !events.isEmpty { _ = try await ingest(events, receivedEdge) }
         return IngestOutcome(
             accepted: request.logs.count + request.evaluations.count + request.feedback.count,
             rejected: request.rejected,

@@ -5,6 +5,9 @@ package import NightjarSignals
 import NightjarStore
 
 extension Engine {
+    /// Whether a later run goes on with what this one leaves open.
+    var isKeptInFile: Bool { if case .file = configuration.store { true } else { false } }
+
     /// The receive clock.
     package var now: Timestamp { clock.now() }
 
@@ -34,6 +37,15 @@ extension Engine {
         let trace = TraceState.settled(id, slabs: slabs)
         // The rows' inherited names are the trace's: it has to outlive them.
         return withExtendedLifetime(trace) { decoded(trace.view()) }
+    }
+
+    /// Deletes a trace and everything said of it; whether it was there. Blocks until that is on disk.
+    /// - Throws: ``StoreError`` where it cannot be deleted now.
+    package func deleteTrace(_ id: TraceID) throws -> Bool {
+        guard let store else { return false }
+        let wasThere = try store.deleteTrace(id)
+        workers[Partition.of(id) % workers.count].enqueue(.forget(id))
+        return wasThere
     }
 
     private func decoded(_ view: TraceView) -> [Span] {

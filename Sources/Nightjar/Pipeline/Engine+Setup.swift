@@ -4,9 +4,25 @@ import NightjarOTLP
 
 extension SignalEdge {
     /// What the configuration asks for, by the process's rules.
-    init(_ configuration: EngineConfiguration, rules: RedactionRules) {
+    init(_ configuration: EngineConfiguration, rules: RedactionRules, limits: SizeLimits? = nil) {
         filter = configuration.redaction.isEnabled ? SensitiveDataFilter(rules) : nil
-        limiter = ValueLimiter(configuration.limits)
+        limiter = ValueLimiter(limits ?? configuration.limits)
+    }
+}
+
+extension SignalEdge {
+    /// The same for what came by OTLP, whose senders may nest and list as they like (signals contract, section 11).
+    init(received configuration: EngineConfiguration, rules: RedactionRules) {
+        self.init(configuration, rules: rules, limits: SizeLimits(valueBytes: configuration.valueBytes))
+    }
+}
+
+extension SizeLimits {
+    /// No limits but that on the size of one value.
+    fileprivate init(valueBytes: Int) {
+        self.init()
+        characters = valueBytes
+        (depth, elements, keys) = (64, 1_000_000, 1_000_000)
     }
 }
 

@@ -42,6 +42,8 @@ package final class Engine: Sendable {
     let clock: any PipelineClock
     let sampler: TraceSampler
     let edge: SignalEdge
+    /// What is done to logs that came by OTLP: large values are cut as those of spans are, and nothing else.
+    let receivedEdge: SignalEdge
     let workers: [Worker]
     let logger: Logger
     let isClosing = LockedValue(false)
@@ -66,6 +68,7 @@ package final class Engine: Sendable {
         sampler = TraceSampler(configuration.sampling)
         let rules = RedactionRules(configuration.redaction)
         edge = SignalEdge(configuration, rules: rules)
+        receivedEdge = SignalEdge(received: configuration, rules: rules)
         payloads = PayloadRedactor(configuration, rules: rules)
         bus = ObservabilityBus.make(configuration, clock: clock, logger: logger)
         store = try configuration.store.map { try SQLiteStore(opening: $0, ledger: ledger) }
@@ -94,6 +97,7 @@ package final class Engine: Sendable {
             progress: recovery.progress,
             sampler: sampler,
             outlet: SignalOutlet(bus: bus),
+            edge: edge,
             logger: logger
         )
         let sink: any EffectsSink =
@@ -108,6 +112,7 @@ package final class Engine: Sendable {
     /// Takes a body of spans: returns when it is on disk (or accepted, where nothing is stored).
     /// - Throws: ``EngineError``; nothing of the body was taken then.
     package func ingest(_ body: Payload, encoding: BodyEncoding) async throws(EngineError) -> IngestOutcome {
+        try checkRoom()
         let request: TraceRequest
         do throws(OTLPError) {
             var payload = try TraceRequest.protobuf(body, encoding: encoding.otlp)
@@ -301,16 +306,18 @@ package final class Engine: Sendable {
             if let body = ReceivedRequest.body(ofJournalled: chunk.payload) {
                 return replay(body, of: chunk)
             }
-            do {
-                let events = try EventLines.decode(chunk.payload, now: chunk.receivedAt)
-                workers[chunk.partition % workers.count].enqueue(
-                    .events(events, partition: chunk.partition, sequence: chunk.sequence)
-                )
-            } catch {
-                logger.error(
-                    "chunk \(chunk.sequence) of the journal cannot be read and is left out: \(error)"
-                )
+            let (events, faults) = EventLines.decode(chunk.payload, now: chunk.receivedAt)
+            for fault in faults {
+                logger.error("chunk \(chunk.sequence) of the journal, \(fault); the line is left out")
             }
+            workers[chunk.partition % workers.count].enqueue(
+                .events(
+                    events,
+                    partition: chunk.partition,
+                    sequence: chunk.sequence,
+                    receivedAt: chunk.receivedAt
+                )
+            )
         }
     }
 
@@ -335,7 +342,7 @@ package final class Engine: Sendable {
     }
 
     /// Holds a replay back while the workers are behind, so that memory stays bounded.
-    private func waitForRoom() {
+    func waitForRoom() {
         for worker in workers where worker.queuedBytes > configuration.queueBytes {
             let room = DispatchSemaphore(value: 0)
             worker.enqueue(.barrier { room.signal() })

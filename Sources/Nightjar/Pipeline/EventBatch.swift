@@ -20,6 +20,8 @@ struct EventBatch: Sendable {
     private(set) var chunks: [JournalChunk] = []
     private(set) var scores: [Score] = []
     private(set) var feedback: [Feedback] = []
+    /// Spans that are too large to be taken.
+    private(set) var rejected: [SignalEvent] = []
     /// Events that only go out, and were left out.
     private(set) var ignored = 0
 
@@ -80,6 +82,7 @@ struct EventBatch: Sendable {
             receivedAt: receivedAt,
             workers: workers
         )
+        if request.rejected > 0 { rejected += events }
         guard request.spanCount > 0 else { return }
         for chunk in request.chunks() {
             parts.append(.spans(request, trace: trace, chunk: chunks.count))
@@ -133,11 +136,19 @@ enum EventLines {
         return writer.bytes
     }
 
-    /// The events of lines that `encode` wrote.
-    /// - Throws: `InputErrors` with the number of the line.
-    static func decode(_ bytes: [UInt8], now: Timestamp) throws -> [SignalEvent] {
-        try bytes.split(separator: UInt8(ascii: "\n")).enumerated().map { number, line in
-            try SignalEvent(json: Value(jsonBytes: Array(line)), now: now, path: "line \(number + 1)")
+    /// The events of lines that `encode` wrote, and of each line that cannot be read why.
+    static func decode(_ bytes: [UInt8], now: Timestamp) -> (events: [SignalEvent], faults: [String]) {
+        var events: [SignalEvent] = []
+        var faults: [String] = []
+        let lines = bytes.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false)
+        for (number, line) in lines.enumerated() where line.contains(where: { $0 > 0x20 }) {
+            do {
+                let value = try Value(jsonBytes: Array(line))
+                events.append(try SignalEvent(json: value, now: now, path: "line \(number + 1)"))
+            } catch {
+                faults.append("line \(number + 1): \(error)")
+            }
         }
+        return (events, faults)
     }
 }

@@ -18,15 +18,13 @@ final class HostCounts: Sendable {
     private static let reportLimit = 1000
     private let state = LockedValue(State())
 
-    /// Counts signals that were lost on the way in; returns the losses by signal.
-    func lose(_ events: [SignalEvent], _ reason: String) -> [Signal: Int] {
-        let bySignal = events.reduce(into: [Signal: Int]()) { $0[$1.signal, default: 0] += 1 }
+    /// Counts signals that were lost on the way in.
+    func lose(_ losses: Losses, _ reason: String) {
         state.update { state in
-            for (signal, count) in bySignal {
+            for (signal, count) in losses.counts {
                 state.lost[Key(signal: signal.rawValue, reason: reason), default: 0] += count
             }
         }
-        return bySignal
     }
 
     /// Whether an unfit id is to be told of: once each, and not endlessly many.
@@ -79,8 +77,9 @@ extension Engine {
     package var series: [StoredSeries] { ledger.snapshot() + counts.series(bus.counts()) }
 
     /// Counts signals of this process that were lost, and tells the bus.
-    func lost(_ events: [SignalEvent], _ reason: String) {
-        for (signal, count) in counts.lose(events, reason) {
+    func lost(_ losses: Losses, _ reason: String) {
+        counts.lose(losses, reason)
+        for (signal, count) in losses.counts {
             bus.emit(.drop(Drop(signal: signal, reason: reason, count: count, timestamp: clock.now())))
         }
     }

@@ -17,14 +17,13 @@ final class Intake: Sendable {
     /// Takes a batch over; called on the intake's thread. False: it could not be kept, and is lost.
     typealias Handler = @Sendable ([SignalEvent]) -> Bool
     /// Is told what was lost, by signal and reason.
-    typealias LossHandler = @Sendable ([SignalEvent], _ reason: String) -> Void
+    typealias LossHandler = @Sendable (Losses, _ reason: String) -> Void
 
     /// A batch holds at most so many events, so that what is decoded at once stays small.
     private static let batchEvents = 4096
     private static let blockLimit: TimeInterval = 5
 
     private let queue: IntakeQueue
-    private let lost: LossHandler
 
     init(
         limitBytes: Int,
@@ -34,15 +33,20 @@ final class Intake: Sendable {
     ) {
         let queue = IntakeQueue(
             limitBytes: limitBytes,
+            chunkEvents: Self.batchEvents,
             patience: whenFull == .block ? Self.blockLimit : 0
         )
-        (self.queue, self.lost) = (queue, lost)
+        self.queue = queue
         let thread = Thread {
-            while let batch = queue.next(atMost: Self.batchEvents) {
-                if !batch.events.isEmpty, !handler(batch.events) { lost(batch.events, "store_unavailable") }
+            while let batch = queue.next() {
+                if !batch.events.isEmpty, !handler(batch.events) {
+                    lost(Losses(batch.events), "store_unavailable")
+                }
+                if !batch.losses.isEmpty { lost(batch.losses, "queue_full") }
                 for done in batch.barriers { done() }
             }
-            queue.threadHasEnded()
+            let late = queue.threadHasEnded()
+            if !late.isEmpty { lost(late, "shut_down") }
         }
         thread.name = "nightjar-intake"
         // Values nest 64 deep, and are encoded recursively.
@@ -50,14 +54,15 @@ final class Intake: Sendable {
         thread.start()
     }
 
-    /// Takes an event; never fails, and waits only where the policy says so.
-    func emit(_ event: SignalEvent) {
-        switch queue.append(event) {
-        case .taken: break
-        case .full: lost([event], "queue_full")
-        case .closed: lost([event], "shut_down")
-        }
-    }
+    /// Takes an event; never fails, and waits only where the policy says so. Runs no code but the queue's own, for its caller
+    /// may hold a lock: what is lost is told by the thread.
+    func emit(_ event: SignalEvent) { queue.append(event) }
+
+    /// Waits for room where the policy says that a full queue blocks.
+    func waitForRoom() { queue.waitForRoom() }
+
+    /// What was refused after the thread had ended, since the last call.
+    func takeLate() -> Losses { queue.takeLosses() }
 
     /// Returns when everything emitted before has been handed over; false after 30 s.
     func flush() async -> Bool {
@@ -73,54 +78,81 @@ final class Intake: Sendable {
     }
 }
 
+/// How many signals of each kind were lost.
+struct Losses: Sendable {
+    private(set) var counts: [Signal: Int] = [:]
+
+    init() {}
+
+    init(_ events: [SignalEvent]) {
+        for event in events { add(event.signal) }
+    }
+
+    var isEmpty: Bool { counts.isEmpty }
+
+    mutating func add(_ signal: Signal) { counts[signal, default: 0] += 1 }
+}
+
 /// The queue of an ``Intake``.
 private final class IntakeQueue: @unchecked Sendable {
     // Unchecked: every property is read and written under `condition` only.
-    enum Outcome {
-        case taken
-        case full
-        case closed
-    }
-
     struct Batch {
         var events: [SignalEvent] = []
+        var losses = Losses()
         var barriers: [@Sendable () -> Void] = []
+    }
+
+    /// Events that are handed out together.
+    private struct Chunk {
+        var events: [SignalEvent] = []
+        var bytes = 0
     }
 
     private let condition = NSCondition()
     private let limitBytes: Int
+    private let chunkEvents: Int
     private let patience: TimeInterval
-    private var events: [SignalEvent] = []
+    private var chunks: [Chunk] = []
     private var bytes = 0
     /// How many events were taken, and how many were handed out.
     private var taken = 0
     private var handedOut = 0
+    private var losses = Losses()
     private var barriers: [(after: Int, done: @Sendable () -> Void)] = []
     private var isClosed = false
     private var hasEnded = false
 
-    init(limitBytes: Int, patience: TimeInterval) {
+    init(limitBytes: Int, chunkEvents: Int, patience: TimeInterval) {
         self.limitBytes = limitBytes
+        self.chunkEvents = chunkEvents
         self.patience = patience
     }
 
-    func append(_ event: SignalEvent) -> Outcome {
+    func append(_ event: SignalEvent) {
         let size = event.approximateBytes
-        return condition.withLock {
-            if bytes + size > limitBytes, patience > 0 {
-                let end = Date(timeIntervalSinceNow: patience)
-                while bytes + size > limitBytes, !isClosed, condition.wait(until: end) {}
-            }
-            guard !isClosed else { return .closed }
+        condition.withLock {
+            wait(forBytes: size)
             // One that is larger than the queue is taken by an empty one, or it would never be.
-            guard bytes == 0 || bytes + size <= limitBytes else { return .full }
-            let wasEmpty = events.isEmpty
-            events.append(event)
+            guard !isClosed, bytes == 0 || bytes + size <= limitBytes else { return losses.add(event.signal) }
+            let wasEmpty = chunks.isEmpty
+            if chunks.last.map({ $0.events.count >= chunkEvents }) ?? true { chunks.append(Chunk()) }
+            chunks[chunks.count - 1].events.append(event)
+            chunks[chunks.count - 1].bytes += size
             bytes += size
             taken += 1
             if wasEmpty { condition.broadcast() }
-            return .taken
         }
+    }
+
+    func waitForRoom() {
+        guard patience > 0 else { return }
+        condition.withLock { wait(forBytes: 1) }
+    }
+
+    private func wait(forBytes size: Int) {
+        guard patience > 0, bytes + size > limitBytes else { return }
+        let end = Date(timeIntervalSinceNow: patience)
+        while bytes + size > limitBytes, bytes > 0, !isClosed, condition.wait(until: end) {}
     }
 
     func append(barrier done: @escaping @Sendable () -> Void) -> Bool {
@@ -132,25 +164,30 @@ private final class IntakeQueue: @unchecked Sendable {
         }
     }
 
-    /// What is queued; waits for something. Nil when closed and empty.
-    func next(atMost limit: Int) -> Batch? {
+    /// What was queued first; waits for something. Nil when closed and empty.
+    func next() -> Batch? {
         condition.withLock {
-            while events.isEmpty, barriers.isEmpty, !isClosed { condition.wait() }
-            if events.isEmpty, barriers.isEmpty { return nil }
+            while chunks.isEmpty, barriers.isEmpty, !isClosed { condition.wait() }
+            if chunks.isEmpty, barriers.isEmpty { return nil }
             var batch = Batch()
-            if events.count <= limit {
-                swap(&batch.events, &events)
-                bytes = 0
-            } else {
-                batch.events = Array(events[..<limit])
-                events.removeFirst(limit)
-                bytes = events.reduce(0) { $0 + $1.approximateBytes }
+            if !chunks.isEmpty {
+                let chunk = chunks.removeFirst()
+                batch.events = chunk.events
+                bytes -= chunk.bytes
             }
             handedOut += batch.events.count
             batch.barriers = barriers.filter { $0.after <= handedOut }.map(\.done)
             barriers.removeAll { $0.after <= handedOut }
+            if !isClosed { swap(&batch.losses, &losses) }
             condition.broadcast()
             return batch
+        }
+    }
+
+    func takeLosses() -> Losses {
+        condition.withLock {
+            defer { losses = Losses() }
+            return losses
         }
     }
 
@@ -161,10 +198,13 @@ private final class IntakeQueue: @unchecked Sendable {
         }
     }
 
-    func threadHasEnded() {
+    /// What was refused since the last batch.
+    func threadHasEnded() -> Losses {
         condition.withLock {
             hasEnded = true
             condition.broadcast()
+            defer { losses = Losses() }
+            return losses
         }
     }
 

@@ -69,7 +69,8 @@ package final class RecordedRun {
             catalogue: try Catalogue(registry),
             rules: rules,
             idleTimeout: configuration.idleTimeout,
-            source: nil
+            source: nil,
+            edge: SignalEdge(EngineConfiguration(cores: 1), rules: RedactionRules(RedactionConfiguration()))
         )
         aggregator.observer = { [unowned self] series, value, time in
             observations.append(Observation(series: table.series(series), value: value, time: time))
@@ -120,7 +121,10 @@ package final class RecordedRun {
             switch part {
             case .spans(let request, _, _): add(request)
             case .events(let events, let partition, _):
-                core.handle(.events(events, partition: partition, sequence: 0), now: now)
+                core.handle(
+                    .events(events, partition: partition, sequence: 0, receivedAt: now),
+                    now: now
+                )
             case .annotation(let annotation, _):
                 core.handle(
                     .annotation(annotation, isKnown: true, isReplacement: false, receivedAt: now),
@@ -138,7 +142,9 @@ package final class RecordedRun {
         guard let first = lines.first, let value = try? Value(jsonBytes: Array(first)),
             let type = value["type"]?.string, SignalEvent.names.contains(type)
         else { return nil }
-        return try EventLines.decode(Array(body.bytes), now: now)
+        let (events, faults) = EventLines.decode(Array(body.bytes), now: now)
+        if let fault = faults.first { throw InputFault(description: fault) }
+        return events
     }
 
     /// Ends every trace, as if nothing more could come.

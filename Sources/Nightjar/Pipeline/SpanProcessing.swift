@@ -83,7 +83,7 @@ struct SignalProcessing {
         var span = original
         for processor in processors {
             guard var next = processor.processSpan(span) else {
-                return (Item(span: original, hasEnded: hasEnded, isDropped: true), true)
+                return (Item(span: span, hasEnded: hasEnded, isDropped: true), true)
             }
             // What a span is, and where it belongs, is not a processor's to change.
             (next.id, next.traceID, next.parentSpanID) = (

@@ -33,7 +33,7 @@ final class TraceSampler: Sendable {
     func isKept(_ trace: TraceID, _ context: () -> SamplingContext) -> Bool {
         if keepsEverything { return true }
         if isByID { return answer(SamplingContext(traceID: trace, name: "", type: .generic)) }
-        if let known = memory.value.answers[trace] { return known }
+        if let known = memory.update({ $0.answers[trace] }) { return known }
         let isKept = answer(context())
         return memory.update { memory in
             if let known = memory.answers[trace] { return known }
@@ -55,7 +55,7 @@ final class TraceSampler: Sendable {
     func knownAnswer(_ trace: TraceID) -> Bool? {
         if keepsEverything { return true }
         if isByID { return answer(SamplingContext(traceID: trace, name: "", type: .generic)) }
-        return memory.value.answers[trace]
+        return memory.update { $0.answers[trace] }
     }
 
     private func answer(_ context: SamplingContext) -> Bool { samplings.contains { $0.isKept(context) } }

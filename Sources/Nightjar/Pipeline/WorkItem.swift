@@ -77,7 +77,7 @@ enum WorkItem: Sendable {
     /// given where processors may change what is stored.
     case spans([Slab], known: Set<TraceID>, sequence: Int64, sequences: [TraceID: Int64])
     /// Logs and observations of one trace, or of none; `sequence` is the position of their chunk in the journal.
-    case events([SignalEvent], partition: Int, sequence: Int64)
+    case events([SignalEvent], partition: Int, sequence: Int64, receivedAt: Timestamp)
     /// The points of one request of OTLP metrics; `sequence` is the position of their chunk in the journal.
     case received(ReceivedRequest, sequence: Int64)
     /// A stored annotation to be counted; `isKnown`: the store has its trace; `isReplacement`: it replaced an earlier one.
@@ -86,6 +86,8 @@ enum WorkItem: Sendable {
     case restore(TraceID)
     /// Everything that an earlier run left is queued before this.
     case resumed
+    /// A trace that was deleted: what is known of it goes.
+    case forget(TraceID)
     /// Nothing but to look at what is due and at new plugin versions.
     case wake
     /// Called when everything before it is done and its effects are handed over.
@@ -97,10 +99,10 @@ enum WorkItem: Sendable {
     var bytes: Int {
         switch self {
         case .spans(let slabs, _, _, _): slabs.reduce(0) { $0 + $1.retainedBytes }
-        case .events(let events, _, _): events.reduce(64) { $0 + $1.approximateBytes }
+        case .events(let events, _, _, _): events.reduce(64) { $0 + $1.approximateBytes }
         case .received(let request, _): request.bytes
         case .annotation: 512
-        case .restore, .resumed, .wake, .barrier, .finish: 64
+        case .restore, .resumed, .forget, .wake, .barrier, .finish: 64
         }
     }
 }

@@ -28,7 +28,7 @@ final class WorkerCore {
     private let source: (any TraceSource)?
     /// Annotations whose trace is not known yet, by trace; each leaves when the trace comes or its time is up.
     private var waiting: [TraceID: [Waiting]] = [:]
-    private var nextWaitingDue: Timestamp?
+    private var waitingDeadlines = DeadlineQueue()
     private var waitingCount = 0
     /// So many annotations may wait for their traces; beyond it they are counted without the entity's type.
     private static let waitingLimit = 100_000
@@ -48,13 +48,22 @@ final class WorkerCore {
         processing: SignalProcessing = SignalProcessing([]),
         sampler: TraceSampler = TraceSampler([]),
         outlet: SignalOutlet = SignalOutlet(bus: nil),
+        edge: SignalEdge,
+        minimumLevel: LogLevel = .debug,
         received: ReceivedMetrics? = nil,
         isResuming: Bool = false
     ) {
         self.isResuming = isResuming
         self.assembler = assembler
         extractor = CatalogueExtractor(catalogue, aggregator: aggregator)
-        collector = EffectsCollector(aggregator, extractor, outlet: outlet, reader: reader)
+        collector = EffectsCollector(
+            aggregator,
+            extractor,
+            outlet: outlet,
+            edge: edge,
+            minimumLevel: minimumLevel,
+            reader: reader
+        )
         self.rules = rules
         self.processing = processing
         self.sampler = sampler
@@ -66,7 +75,7 @@ final class WorkerCore {
 
     /// When something is due next.
     var nextDeadline: Timestamp? {
-        isResuming ? nil : [assembler.nextDeadline, nextWaitingDue].compactMap(\.self).min()
+        isResuming ? nil : [assembler.nextDeadline, waitingDeadlines.next].compactMap(\.self).min()
     }
 
     func handle(_ item: WorkItem, now: Timestamp) {
@@ -81,8 +90,8 @@ final class WorkerCore {
             for slab in outcome.slabs { take(slab, known) }
             if sequence > 0 { noteProgress(slabs, sequence) }
             shed()
-        case .events(let events, let partition, let sequence):
-            for event in events { take(event) }
+        case .events(let events, let partition, let sequence, let receivedAt):
+            for event in events { take(event, receivedAt: receivedAt) }
             if sequence > 0 { noteProgress(partition, sequence) }
         case .received(let request, let sequence):
             received?.take(request)
@@ -94,10 +103,12 @@ final class WorkerCore {
             shed()
         case .resumed: isResuming = false
         case .wake: break
+        case .forget(let id): assembler.drop(id)
         case .barrier(let done): barriers.append(done)
         case .finish(let done):
             assembler.finishAll(into: &actions)
             perform()
+            for id in Array(waiting.keys) { expireWaiting(of: id, until: Timestamp(unixNano: .max)) }
             barriers.append(done)
         }
     }
@@ -110,7 +121,7 @@ final class WorkerCore {
         guard !isResuming else { return }
         assembler.advance(to: now, into: &actions)
         perform()
-        if let due = nextWaitingDue, due <= now { expireWaiting() }
+        while let id = waitingDeadlines.pop(until: now) { expireWaiting(of: id, until: now) }
     }
 
     /// Hands over what has come about since the last call.
@@ -148,7 +159,10 @@ final class WorkerCore {
             collector.changed(trace)
         }
         perform()
-        for trace in assembler.touched { settleWaiting(trace) }
+        for trace in assembler.touched {
+            settleWaiting(trace)
+            assembler.releaseEnded(trace)
+        }
     }
 
     /// Asks the samplers about a trace, at its first event.
@@ -230,12 +244,7 @@ final class WorkerCore {
     }
 
     private func ended(_ trace: TraceState) {
-        if rules.wantsTraces {
-            assembler.load(trace)
-            collector.target(trace, nil)
-            rules.traceEnded(trace.view(), now: now, into: collector)
-        }
-        if !trace.record.isSampledOut {
+        if !trace.record.isSampledOut, trace.record.spanCount > 0 {
             let record = trace.record
             outlet.emit(
                 .traceEnded(
@@ -243,6 +252,11 @@ final class WorkerCore {
                 ),
                 .traceEnded
             )
+        }
+        if rules.wantsTraces {
+            assembler.load(trace)
+            collector.target(trace, nil)
+            rules.traceEnded(trace.view(), now: now, into: collector)
         }
         collector.changed(trace)
         assembler.releaseEnded(trace)
@@ -256,34 +270,45 @@ final class WorkerCore {
         isReplacement: Bool,
         receivedAt: Timestamp
     ) {
-        guard let id = annotation.traceID else { return join(annotation, nil, isReplacement) }
-        if let trace = assembler.trace(id, recalling: isKnown) {
-            join(annotation, trace, isReplacement)
-        } else if waitingCount >= Self.waitingLimit {
-            join(annotation, nil, isReplacement)
-        } else {
-            waitingCount += 1
-            let due = receivedAt.advanced(by: idleTimeout)
-            let waits = Waiting(annotation: annotation, isReplacement: isReplacement, due: due)
-            waiting[id, default: []].append(waits)
-            nextWaitingDue = min(nextWaitingDue ?? due, due)
+        let trace = annotation.traceID.flatMap { assembler.trace($0, recalling: isKnown) }
+        guard let id = annotation.traceID, trace?.has(annotation.spanID) != true else {
+            return join(annotation, trace, isReplacement)
         }
+        // Its span, or the root that speaks for its trace, may still come; the bus does not wait for it.
+        guard waitingCount < Self.waitingLimit else { return join(annotation, trace, isReplacement) }
+        if trace?.record.isSampledOut != true { collector.tell(annotation) }
+        waitingCount += 1
+        let due = receivedAt.advanced(by: idleTimeout)
+        let waits = Waiting(annotation: annotation, isReplacement: isReplacement, due: due)
+        waiting[id, default: []].append(waits)
+        waitingDeadlines.push(id, at: due)
     }
 
-    /// Counts an annotation whose trace is known, or is not waited for any longer.
-    private func join(_ annotation: Annotation, _ trace: TraceState?, _ isReplacement: Bool) {
+    /// Counts an annotation whose target is known, or is not waited for any longer. `isTold`: the bus has had it.
+    private func join(
+        _ annotation: Annotation,
+        _ trace: TraceState?,
+        _ isReplacement: Bool,
+        isTold: Bool = false
+    ) {
         collector.targetNothing()
         guard let trace else {
+            if !isTold { collector.tell(annotation) }
             return collector.count(annotation, entityType: nil, isReplacement: isReplacement)
         }
         var annotation = annotation
-        if annotation.correlation.isEmpty {
+        // Where the root's entity is known, it was given when the annotation was made.
+        if annotation.correlation.rootEntity.isEmpty {
             assembler.load(trace)
             let target = trace.correlation(of: annotation.spanID, reader: reader)
-            annotation = annotation.joined(target.correlation, target.metadata)
+            annotation = annotation.joined(
+                annotation.correlation.filled(from: target.correlation),
+                target.metadata
+            )
             collector.correlate(annotation, targetMetadata: target.metadata)
             assembler.releaseEnded(trace)
         }
+        if !isTold, !trace.record.isSampledOut { collector.tell(annotation) }
         collector.count(
             annotation,
             entityType: trace.entityType(of: annotation.spanID),
@@ -291,40 +316,53 @@ final class WorkerCore {
         )
     }
 
-    /// Counts what waited for a trace that has come.
+    /// Counts what waited for spans that have come.
     private func settleWaiting(_ trace: TraceState) {
         guard !waiting.isEmpty, let annotations = waiting.removeValue(forKey: trace.id) else { return }
-        waitingCount -= annotations.count
-        for waiting in annotations { join(waiting.annotation, trace, waiting.isReplacement) }
+        let rest = annotations.filter { !trace.has($0.annotation.spanID) }
+        waitingCount -= annotations.count - rest.count
+        if !rest.isEmpty { waiting[trace.id] = rest }
+        for waiting in annotations where trace.has(waiting.annotation.spanID) {
+            join(waiting.annotation, trace, waiting.isReplacement, isTold: true)
+        }
     }
 
-    private func expireWaiting() {
-        var next: Timestamp?
-        for (id, annotations) in waiting {
-            let rest = annotations.filter { $0.due > now }
-            for expired in annotations where expired.due <= now {
-                join(expired.annotation, nil, expired.isReplacement)
-            }
-            waitingCount -= annotations.count - rest.count
-            waiting[id] = rest.isEmpty ? nil : rest
-            for due in rest.map(\.due) { next = min(next ?? due, due) }
+    /// Counts what has waited long enough; a trace may come up several times.
+    private func expireWaiting(of id: TraceID, until limit: Timestamp) {
+        guard let annotations = waiting[id] else { return }
+        let rest = annotations.filter { $0.due > limit }
+        waitingCount -= annotations.count - rest.count
+        waiting[id] = rest.isEmpty ? nil : rest
+        for expired in annotations where expired.due <= limit {
+            join(expired.annotation, assembler.trace(id, recalling: false), expired.isReplacement, isTold: true)
         }
-        nextWaitingDue = next
     }
 
     // MARK: - Logs and observations
 
-    private func take(_ event: SignalEvent) {
+    private func take(_ event: SignalEvent, receivedAt: Timestamp) {
         collector.targetNothing()
         switch event {
         case .log(let log):
             guard let log = processing.process(log) else { return }
-            collector.keep(log, isSampledOut: isSampledOut(log.traceID))
+            collector.keep(joined(log), isSampledOut: isSampledOut(log.traceID))
         case .metric(let metric):
             guard let metric = processing.process(metric) else { return }
-            collector.observe(metric, receivedAt: now)
+            collector.observe(metric, receivedAt: receivedAt)
         default: break
         }
+    }
+
+    /// A line with what its span belongs to, where that is here.
+    private func joined(_ log: Log) -> Log {
+        guard log.correlation.rootEntity.isEmpty, let id = log.traceID,
+            let trace = assembler.trace(id, recalling: false), trace.has(log.spanID)
+        else { return log }
+        var log = log
+        log.correlation = log.correlation.filled(
+            from: trace.correlation(of: log.spanID, reader: reader).correlation
+        )
+        return log
     }
 
     /// Whether a signal follows a trace that is sampled out. Of a trace that is not here the samplers may still know.

@@ -69,7 +69,11 @@ final class Pipe: Sendable {
     func offer(_ envelopes: some Collection<Envelope>, inOrder: Bool) -> [Envelope] {
         var refused: [Envelope] = []
         let waiter = state.withLock { state -> CheckedContinuation<Void, Never>? in
-            guard !state.queue.isClosed else { return nil }
+            guard !state.queue.isClosed else {
+                // It closed between the bus's look and this one: what comes now is as late as what comes after.
+                refused = envelopes.filter { wants($0.event) }
+                return nil
+            }
             for envelope in envelopes where wants(envelope.event) {
                 if inOrder && !refused.isEmpty || !state.queue.append(envelope) { refused.append(envelope) }
             }

@@ -52,10 +52,12 @@ extension LiveContext {
                 ? Place(traceID: span.traceID, parentID: span.id, parent: span) : place(.none)
         case .remote(let remote): Place(traceID: remote.traceID, parentID: remote.spanID)
         case .ids(let trace, let parent):
-            Place(
-                traceID: checked(TraceID(trace), trace) ?? newTraceID(),
-                parentID: parent.flatMap { checked(SpanID($0), $0) }
-            )
+            // The parent of another trace would be missing in a fresh one for ever.
+            if let traceID = checked(TraceID(trace), trace) {
+                Place(traceID: traceID, parentID: parent.flatMap { checked(SpanID($0), $0) })
+            } else {
+                Place(traceID: newTraceID())
+            }
         }
     }
 

@@ -5,6 +5,8 @@ import Synchronization
 package protocol LiveSink: Sendable {
     /// Takes an event. Returns at once, unless the configuration says that a full queue blocks; never fails.
     func emit(_ event: SignalEvent)
+    /// Waits for room where the configuration says that a full queue blocks; else returns at once.
+    func waitForRoom()
     /// Whether a trace that begins with this span is stored and exported; asked once for a trace.
     func isKept(_ root: Span) -> Bool
     /// Tells once of each id that was given from outside and is none.

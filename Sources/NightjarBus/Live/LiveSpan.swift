@@ -24,7 +24,7 @@ public final class LiveSpan: Sendable {
     public let id: SpanID
     /// The span of this process that it is part of.
     public let parent: LiveSpan?
-    /// Whether its trace is stored and exported. One that is not still counts in metrics, and keeps nothing else.
+    /// Whether its trace is stored and exported. One that is not still counts in metrics and is seen by rules.
     public let isSampled: Bool
 
     let context: LiveContext
@@ -170,8 +170,9 @@ public final class LiveSpan: Sendable {
     /// Changes the span and tells the bus, where `body` says that there is something to tell.
     private func change(_ event: (Span) -> SignalEvent, _ body: (inout Span) -> Bool) {
         guard let sink = context.sink else { return }
-        // Read before this span is locked, so that no two spans are ever locked together.
+        // Before this span is locked: no two spans are ever locked together, and nobody waits for room under the lock.
         let inherited = parent?.metadata
+        sink.waitForRoom()
         state.withLock { span in
             guard body(&span) else { return }
             // Under the lock: the bus gets changes in the order in which they were made.
@@ -190,14 +191,20 @@ public final class LiveSpan: Sendable {
         if let inherited { span.metadata = inherited.merging(own.metadata) }
         span.environment = span.metadata["environment"]?.string ?? context.environment
         span.service = span.metadata["serviceName"]?.string ?? context.serviceName
-        return isSampled ? span : span.countedPart
+        return span
     }
 
     /// The span's metadata with that of its parents below it, as it is now.
     var metadata: Value.Object {
-        let own = state.withLock { $0.metadata }
-        guard let parent else { return own }
-        return own.isEmpty ? parent.metadata : parent.metadata.merging(own)
+        // Without recursion: a chain of spans may be as long as its program likes.
+        var own: [Value.Object] = []
+        var at: LiveSpan? = self
+        while let span = at {
+            let metadata = span.state.withLock { $0.metadata }
+            if !metadata.isEmpty { own.append(metadata) }
+            at = span.parent
+        }
+        return own.reversed().reduce(Value.Object()) { $0.isEmpty ? $1 : $0.merging($1) }
     }
 
     /// The span as it is now, without its parents' metadata.
@@ -208,17 +215,6 @@ extension Span {
     mutating func merge(_ attributes: Value.Object, _ metadata: Value.Object) {
         if !attributes.isEmpty { self.attributes = self.attributes.merging(attributes) }
         if !metadata.isEmpty { self.metadata = self.metadata.merging(metadata) }
-    }
-
-    /// What metrics need of a span that is not stored: no content, no metadata, no attributes but a generation's facts.
-    var countedPart: Span {
-        var part = self
-        (part.input, part.output, part.events, part.links, part.tags) = (nil, nil, [], [], [])
-        part.metadata = [:]
-        part.attributes = [:]
-        for key in ["model", "responseModel", "provider", "usage"] { part.attributes[key] = attributes[key] }
-        part.errorInfo = errorInfo.map { ErrorInfo(message: "", id: $0.id) }
-        return part
     }
 }
 

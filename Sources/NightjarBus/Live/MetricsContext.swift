@@ -74,11 +74,7 @@ public struct MetricsContext: Sendable {
         } else {
             metric.correlation = context.correlation
         }
-        for (key, fact) in [
-            ("organizationId", metric.correlation.organizationID),
-            ("environment", metric.correlation.environment),
-            ("serviceName", metric.correlation.serviceName),
-        ] { metric.metadata[key] = fact.map(Value.string) }
+        metric.metadata = metric.correlation.environmentFacts
         sink.emit(.metric(metric))
     }
 }
