@@ -2,22 +2,39 @@ import CNightjarSignals
 import NightjarBus
 import NightjarSignals
 
-/// Walks a trace request once and notes what is to be changed. One use each.
+/// Walks a request once and notes what is to be changed. One use each.
 struct PayloadWalk {
+    /// What a request holds. Both nest resources, scopes and items under the same numbers.
+    enum Signal {
+        case traces
+        case metrics
+
+        /// What each level is called, for messages.
+        var levels: RequestWalker.Levels {
+            switch self {
+            case .traces: ("resource_spans", "scope_spans", "spans")
+            case .metrics: ("resource_metrics", "scope_metrics", "metrics")
+            }
+        }
+    }
+
     private(set) var edits = PayloadEdits()
 
     let rules: RedactionRules
     let valueBytes: Int
-    /// The span whose fields are read: its trace id is looked for only where a token needs it, and once.
+    private let signal: Signal
+    /// The span whose fields are read: its trace id is looked for only where a token needs it, and once. Empty in metrics,
+    /// which have no tokens: one for each trace would be a series for each trace.
     private var span = WireReader(UnsafeRawBufferPointer(start: nil, count: 0))
     private var knownTrace: TraceID??
 
     // Where the cursor is, for messages; -1 above that level.
     private var resourceIndex = -1
     private var scopeIndex = -1
-    private var spanIndex = -1
+    private var itemIndex = -1
 
-    init(_ rules: RedactionRules, valueBytes: Int) {
+    init(_ signal: Signal, _ rules: RedactionRules, valueBytes: Int) {
+        self.signal = signal
         self.rules = rules
         self.valueBytes = valueBytes
     }
@@ -25,9 +42,10 @@ struct PayloadWalk {
     /// The place of the cursor in the message, for a person.
     var path: String {
         guard resourceIndex >= 0 else { return "" }
-        var path = "resource_spans[\(resourceIndex)]"
-        if scopeIndex >= 0 { path += ".scope_spans[\(scopeIndex)]" }
-        if spanIndex >= 0 { path += ".spans[\(spanIndex)]" }
+        let levels = signal.levels
+        var path = "\(levels.resource)[\(resourceIndex)]"
+        if scopeIndex >= 0 { path += ".\(levels.scope)[\(scopeIndex)]" }
+        if itemIndex >= 0 { path += ".\(levels.item)[\(itemIndex)]" }
         return path
     }
 
@@ -40,13 +58,13 @@ struct PayloadWalk {
                 continue
             }
             resourceIndex += 1
-            try descend(&reader) { walk, content throws(WireError) in try walk.resourceSpans(content) }
+            try descend(&reader) { walk, content throws(WireError) in try walk.resource(content) }
             scopeIndex = -1
         }
         resourceIndex = -1
     }
 
-    private mutating func resourceSpans(_ message: WireReader) throws(WireError) {
+    private mutating func resource(_ message: WireReader) throws(WireError) {
         var reader = message
         while !reader.isAtEnd {
             let tag = try reader.tag()
@@ -55,12 +73,12 @@ struct PayloadWalk {
                 continue
             }
             scopeIndex += 1
-            try descend(&reader) { walk, content throws(WireError) in try walk.scopeSpans(content) }
-            spanIndex = -1
+            try descend(&reader) { walk, content throws(WireError) in try walk.scope(content) }
+            itemIndex = -1
         }
     }
 
-    private mutating func scopeSpans(_ message: WireReader) throws(WireError) {
+    private mutating func scope(_ message: WireReader) throws(WireError) {
         var reader = message
         while !reader.isAtEnd {
             let tag = try reader.tag()
@@ -68,8 +86,13 @@ struct PayloadWalk {
                 try reader.skip(tag)
                 continue
             }
-            spanIndex += 1
-            try descend(&reader) { walk, content throws(WireError) in try walk.span(content) }
+            itemIndex += 1
+            try descend(&reader) { walk, content throws(WireError) in
+                switch walk.signal {
+                case .traces: try walk.span(content)
+                case .metrics: try walk.metric(content)
+                }
+            }
         }
     }
 
@@ -91,7 +114,7 @@ struct PayloadWalk {
     }
 
     /// A message that holds attributes under the tag given.
-    private mutating func attributes(_ wanted: UInt32, _ reader: inout WireReader) throws(WireError) {
+    mutating func attributes(_ wanted: UInt32, _ reader: inout WireReader) throws(WireError) {
         try descend(&reader) { walk, content throws(WireError) in
             var reader = content
             while !reader.isAtEnd {
@@ -117,7 +140,7 @@ struct PayloadWalk {
 
     /// One attribute: nearly all are plain and need no change, which is found out without looking at them twice.
     @inline(__always)
-    private mutating func attribute(_ reader: inout WireReader) throws(WireError) {
+    mutating func attribute(_ reader: inout WireReader) throws(WireError) {
         let start = reader.offset
         let content = try reader.message()
         var row = nj_attribute()
@@ -166,7 +189,7 @@ struct PayloadWalk {
         edits.replace(range, with: writer.bytes)
     }
 
-    /// The trace of the span whose fields are read; nil where it has none.
+    /// The trace of the span whose fields are read; nil where it has none, as in metrics.
     mutating func trace() -> TraceID? {
         if let knownTrace { return knownTrace }
         let trace: TraceID?

@@ -33,15 +33,7 @@ import Testing
         for round in 0..<1000 {
             // Every other one holds secrets.
             var bytes = Self.bodies[round % 2 == 0 ? Self.bodies.count - 1 : round / 2 % Self.bodies.count]
-            for _ in 0..<1 + random.next() % 4 {
-                let place = Int(random.next() % UInt64(bytes.count))
-                switch random.next() % 4 {
-                case 0: bytes[place] = UInt8(truncatingIfNeeded: random.next())
-                case 1: bytes[place] ^= 1 << UInt8(random.next() % 8)
-                case 2: bytes.remove(at: place)
-                default: bytes.insert(UInt8(truncatingIfNeeded: random.next()), at: place)
-                }
-            }
+            Self.change(&bytes, using: &random)
             let found: Payload?
             do { found = try bytes.withUnsafeBytes { try redactor.redacted($0) } } catch is OTLPError {
                 continue
@@ -54,6 +46,49 @@ import Testing
             if isWhole { #expect(throws: Never.self) { try Self.decode(found) } }
         }
         #expect(rewritten > 100)
+    }
+
+    private static func change(_ bytes: inout [UInt8], using random: inout SeededGenerator) {
+        for _ in 0..<1 + random.next() % 4 {
+            let place = Int(random.next() % UInt64(bytes.count))
+            switch random.next() % 4 {
+            case 0: bytes[place] = UInt8(truncatingIfNeeded: random.next())
+            case 1: bytes[place] ^= 1 << UInt8(random.next() % 8)
+            case 2: bytes.remove(at: place)
+            default: bytes.insert(UInt8(truncatingIfNeeded: random.next()), at: place)
+            }
+        }
+    }
+
+    @Test(arguments: [UInt64(1), 2])
+    func `changed metrics never crash the redactor, and what it writes is whole`(_ seed: UInt64) throws {
+        var random = SeededGenerator(seed: seed)
+        var limits = PayloadRedactor.Limits()
+        limits.valueBytes = 200
+        let redactor = PayloadRedactor(RedactionRules(RedactionConfiguration()), limits: limits)
+        let long = TestValue.text(String(repeating: "é", count: 300))
+        let body = TestPoint.request(
+            TestPoint.kinds,
+            [("app.password", "s3cret"), ("auth", ["x"]), ("long", long)]
+        )
+        var rewritten = 0
+        for round in 0..<1000 {
+            var bytes = body
+            Self.change(&bytes, using: &random)
+            let found: Payload?
+            do throws(OTLPError) { found = try redactor.redactedMetrics(Payload(bytes)) } catch { continue }
+            guard let found else { continue }
+            rewritten += 1
+            #expect(try redactor.redactedMetrics(found) == nil, "seed \(seed), round \(round)")
+            // What decoded before decodes after; an error is what the change has broken.
+            let isWhole = (try? Self.decodeMetrics(Payload(bytes))) != nil
+            if isWhole { #expect(throws: Never.self) { try Self.decodeMetrics(found) } }
+        }
+        #expect(rewritten > 100)
+    }
+
+    private static func decodeMetrics(_ payload: Payload) throws -> MetricRequest {
+        try MetricRequest.decode(payload, encoding: .protobuf, receivedAt: Timestamp(unixNano: 1))
     }
 
     private static func decode(_ payload: Payload) throws -> TraceRequest {

@@ -37,10 +37,11 @@ extension Engine {
         encoding: BodyEncoding
     ) async throws(EngineError) -> IngestOutcome {
         try checkRoom()
-        let payload: Payload
+        var payload: Payload
         let request: ReceivedRequest
         do throws(OTLPError) {
             payload = try MetricRequest.protobuf(body, encoding: encoding.otlp)
+            if let redacted = try payloads.redactedMetrics(payload) { payload = redacted }
             request = try ReceivedRequest(payload, receivedAt: clock.now(), filter: edge.filter)
         } catch {
             throw EngineError(error)

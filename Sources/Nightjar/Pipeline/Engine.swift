@@ -48,7 +48,7 @@ package final class Engine: Sendable {
     let logger: Logger
     let isClosing = LockedValue(false)
     let counts = HostCounts()
-    private let payloads: PayloadRedactor
+    let payloads: PayloadRedactor
 
     /// Opens the store, loads the plugins, starts the workers and goes on where the last run stopped.
     /// - Throws: ``StoreError`` or ``MetricError`` when it cannot start, saying why.
