@@ -168,7 +168,9 @@ package final class MetricAggregator {
         }
         let plan = plan(instrument, labels)
         directPlans[key] = plan
-        directBytes += metric.labels.reduce(metric.name.utf8.count) { $0 + $1.key.utf8.count + $1.value.utf8.count }
+        directBytes += metric.labels.reduce(metric.name.utf8.count) {
+            $0 + $1.key.utf8.count + $1.value.utf8.count
+        }
         return plan
     }
 

@@ -1,5 +1,5 @@
 import CNightjarSignals
-import NightjarSignals
+package import NightjarSignals
 
 /// What an assembler holds in memory, and how it lets go of it.
 extension TraceAssembler {

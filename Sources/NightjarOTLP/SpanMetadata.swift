@@ -52,7 +52,9 @@ enum SpanMetadata {
             return tags?.array?.compactMap(\.string) ?? []
         }
         // Some senders repeat them on every span; they are the trace's.
-        guard span.row.pointee.isRoot, let value = SpanAttributes(span).first(ContentKeys.tags) else { return [] }
+        guard span.row.pointee.isRoot, let value = SpanAttributes(span).first(ContentKeys.tags) else {
+            return []
+        }
         switch AttributeValues.decoded(value) {
         case .array(let values): return values.compactMap(\.string)
         case .string(let text):

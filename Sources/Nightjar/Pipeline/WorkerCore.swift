@@ -334,7 +334,12 @@ final class WorkerCore {
         waitingCount -= annotations.count - rest.count
         waiting[id] = rest.isEmpty ? nil : rest
         for expired in annotations where expired.due <= limit {
-            join(expired.annotation, assembler.trace(id, recalling: false), expired.isReplacement, isTold: true)
+            join(
+                expired.annotation,
+                assembler.trace(id, recalling: false),
+                expired.isReplacement,
+                isTold: true
+            )
         }
     }
 
