@@ -7,6 +7,8 @@ import Testing
     private static let tests = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
     private static let catalogue = tests.appendingPathComponent("../../Sources/Nightjar/Nightjar.docc")
         .standardized
+    private static let example = tests.appendingPathComponent("../Examples/ShopService/Sources/ShopService")
+        .standardized
 
     @Test func `all Swift of the articles is compiled and run, word for word`() throws {
         let compiled = Set(try Self.compiled())
@@ -40,8 +42,10 @@ import Testing
 
     /// What stands between `// doc` and `// end`, without the indentation that is common to its lines.
     private static func compiled() throws -> [String] {
-        try files(in: tests, ending: ".swift").filter { $0.lastPathComponent.hasPrefix("Documented") }
-            .flatMap { try blocks(of: $0, from: "// doc", to: "// end") }
+        let own = try files(in: tests, ending: ".swift").filter { $0.lastPathComponent.hasPrefix("Documented") }
+        // The example is compiled, and run, by itself.
+        let example = try files(in: example, ending: ".swift")
+        return try (own + example).flatMap { try blocks(of: $0, from: "// doc", to: "// end") }
     }
 
     private static func written() throws -> [(article: String, block: String)] {

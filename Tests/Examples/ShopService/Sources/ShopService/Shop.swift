@@ -33,12 +33,14 @@ struct Shop {
 
     /// Swift's own interfaces: whatever a library uses of them comes out correlated.
     private func answer(order: String) async throws -> String {
+        // doc
         try await withSpan("answer") { span in
             span.attributes["shop.order"] = order
             Counter(label: "shop.questions", dimensions: [("channel", "http")]).increment()
             logger.info("asked about an order", metadata: ["order": "\(order)"])
             return try await support(order: order)
         }
+        // end
     }
 
     /// What Swift's interfaces have no words for: an agent's run, its input and output, a tool that it calls.

@@ -15,8 +15,10 @@ struct ShopService {
     static let client = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
 
     static func main() async throws {
+        // doc
         let observability = try Observability(.init(serviceName: "shop", environment: "example"))
         observability.bootstrap(standardError: false)
+        // end
         let seen = Seen()
         observability.bus.subscribe("seen") { seen.take($0) }
 
