@@ -246,4 +246,81 @@ import Testing
             #expect(text.contains("[REDACTED]"))
         }
     }
+
+    @Test func `a score on a trace whose root comes last is joined with the root`() async throws {
+        try await TestServer.run { server in
+            let child = EventTests.span(
+                "span_ended",
+                id: "b2",
+                parent: "a1",
+                type: "tool_call",
+                name: "search"
+            )
+            #expect(try await post([child], to: server).status == 200)
+            let score: Value = ["scorerName": "tone", "score": 1]
+            let answer = try await server.client.post("/api/traces/\(Self.trace)/scores", json: score)
+            #expect(answer.status == 201)
+            #expect(await server.engine.flush())
+            #expect(try await !server.metrics().keys.contains { $0.hasPrefix("mastra_scores_total") })
+            let root = EventTests.span(
+                "span_ended",
+                id: "a1",
+                type: "agent_run",
+                name: "support",
+                ["metadata": ["userId": "u1"]]
+            )
+            #expect(try await post([root], to: server).status == 200)
+            #expect(await server.engine.flush())
+            let trace = try await server.client.get("/api/traces/\(Self.trace)").json()
+            let stored = trace["scores"]?.array?.first
+            #expect(stored?["correlation"]?["entityName"] == "support")
+            #expect(stored?["metadata"]?["userId"] == "u1")
+            #expect(
+                try await server.metrics()[#"mastra_scores_total{entity_type="agent",scorer="tone"}"#] == 1
+            )
+        }
+    }
+
+    @Test func `a verdict on a trace that is sampled out is refused, or counted where a rule gives it`()
+        async throws
+    {
+        let plugin = """
+            nightjar.scorer("always", { on = "trace_ended" }, function(trace) trace.addScore { score = 1 } end)
+            """
+        try await TestServer.run(plugins: ["always.lua": plugin], change: { $0.sampling = [.never] }) {
+            server in
+            let events = [EventTests.span("span_ended", id: "a1", type: "agent_run", name: "support")]
+            #expect(try await post(events, to: server).status == 200)
+            #expect(await server.engine.finish())
+            let score: Value = ["traceId": .string(Self.trace), "scorerName": "tone", "score": 1]
+            #expect(try await server.client.post("/api/scores", json: score).status == 409)
+            let partial = try await server.client.post(
+                "/api/scores?partial=true",
+                json: [score, ["sessionId": "s-1", "scorerName": "tone", "score": 1]]
+            )
+            #expect(try partial.json()["results"]?.array?.map { $0["errors"] == nil } == [false, true])
+            #expect(try await server.client.get("/api/traces/\(Self.trace)").status == 404)
+            #expect(try await server.client.get("/api/traces").json()["traces"]?.array?.isEmpty == true)
+            let metrics = try await server.metrics()
+            #expect(metrics[#"mastra_agent_runs_ended{agent="support",status="ok"}"#] == 1)
+            #expect(metrics[#"mastra_scores_total{entity_type="agent",scorer="always"}"#] == 1)
+        }
+    }
+
+    @Test func `of two plugins with one scorer the one that runs stays`() async throws {
+        let first =
+            #"nightjar.scorer("tone", { on = "trace_ended" }, function(t) t.addScore { score = 1 } end)"#
+        let second =
+            #"nightjar.scorer("tone", { on = "trace_ended" }, function(t) t.addScore { score = 0 } end)"#
+        try await TestServer.run(plugins: ["b.lua": second, "a.lua": first]) { server in
+            let plugins = try await server.client.get("/api/plugins").json()["plugins"]?.array ?? []
+            let fault = plugins.first { $0["name"] == "b" }?.json ?? ""
+            #expect(fault.contains("the scorer tone is a's already"))
+            let events = [EventTests.span("span_ended", id: "a1", type: "agent_run", name: "support")]
+            #expect(try await post(events, to: server).status == 200)
+            #expect(await server.engine.finish())
+            let trace = try await server.client.get("/api/traces/\(Self.trace)").json()
+            #expect(trace["scores"]?.array?.map { $0["score"] } == [1])
+        }
+    }
 }

@@ -18,6 +18,7 @@ struct TestServer {
     static func run(
         plugins: [String: String] = [:],
         trace: TraceConfiguration = TraceConfiguration(),
+        change: (inout EngineConfiguration) -> Void = { _ in },
         _ body: (TestServer) async throws -> Void
     ) async throws {
         let folder = try Fixture()
@@ -30,6 +31,7 @@ struct TestServer {
         configuration.store = .file(folder.path("nightjar.db"))
         configuration.pluginFolder = folder.path("plugins")
         configuration.trace = trace
+        change(&configuration)
         var logger = Logger(label: "test", factory: StreamLogHandler.standardError(label:))
         logger.logLevel = .error
         let engine = try Engine(configuration, logger: logger)

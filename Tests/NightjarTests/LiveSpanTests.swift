@@ -284,4 +284,36 @@ import Testing
             #expect(trace.rootSpan.span.metadata["verdict"] == "good")
         }
     }
+
+    @Test func `a change after the trace has ended is told, stored and counted as late`() async throws {
+        try await Program.run { program in
+            let span = program.observability.startSpan("support", type: .agentRun)
+            span.end()
+            #expect(await program.observability.flush())
+            // Ends the trace: its payload is let go.
+            #expect(await program.observability.engine.finish())
+            span.update(metadata: ["verdict": "good"])
+            #expect(await program.observability.flush())
+            #expect(program.totals("nightjar_late_changes_total").values.reduce(0, +) == 1)
+            let updates = program.exported.events.filter { $0.name == "span_updated" }
+            #expect(updates.map { $0.span?.metadata["verdict"] } == ["good"])
+        }
+    }
+
+    @Test func `a program without a file ends its traces at the shutdown`() async throws {
+        try await Program.run { program in
+            program.observability.startSpan("support", type: .agentRun).end()
+            await program.observability.shutdown()
+            #expect(program.exported.traceEnds.map(\.isPartial) == [false])
+        }
+    }
+
+    @Test func `a trace of which something still runs ends as partial`() async throws {
+        try await Program.run { program in
+            let run = program.observability.startSpan("support", type: .agentRun)
+            run.startSpan("search", type: .toolCall).end()
+            await program.observability.shutdown()
+            #expect(program.exported.traceEnds.map(\.isPartial) == [true])
+        }
+    }
 }

@@ -24,7 +24,9 @@ extension Correlation {
 
 extension Span {
     /// What ran in the span.
-    var entity: Correlation.Entity { .init(type: entityType, id: entityID, name: entityName) }
+    var entity: Correlation.Entity {
+        .init(type: entityType ?? type.entityType, id: entityID, name: entityName)
+    }
 }
 
 extension LiveSpan {
