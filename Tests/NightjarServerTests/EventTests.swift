@@ -287,8 +287,8 @@ import Testing
         let plugin = """
             nightjar.scorer("always", { on = "trace_ended" }, function(trace) trace.addScore { score = 1 } end)
             """
-        try await TestServer.run(plugins: ["always.lua": plugin], change: { $0.sampling = [.never] }) {
-            server in
+        func never(_ configuration: inout EngineConfiguration) { configuration.sampling = [.never] }
+        try await TestServer.run(plugins: ["always.lua": plugin], change: never) { server in
             let events = [EventTests.span("span_ended", id: "a1", type: "agent_run", name: "support")]
             #expect(try await post(events, to: server).status == 200)
             #expect(await server.engine.finish())

@@ -51,7 +51,9 @@ import Testing
     }
 
     @Test func `the levels are in order, and below the ceiling nothing enters the bus`() async throws {
-        try await Program.run({ $0.logLevel = .warn }) { program in
+        try await Program.run {
+            $0.logLevel = .warn
+        } _: { program in
             let logger = program.observability.logger
             logger.debug("1")
             logger.info("2")
@@ -65,7 +67,9 @@ import Testing
     }
 
     @Test func `a message below the ceiling is not even made`() async throws {
-        try await Program.run({ $0.logLevel = .error }) { program in
+        try await Program.run {
+            $0.logLevel = .error
+        } _: { program in
             let made = Locked(0)
             program.observability.logger.info("\(made.update { $0 += 1 })")
             #expect(made.current == 0)

@@ -42,7 +42,8 @@ import Testing
 
     /// What stands between `// doc` and `// end`, without the indentation that is common to its lines.
     private static func compiled() throws -> [String] {
-        let own = try files(in: tests, ending: ".swift").filter { $0.lastPathComponent.hasPrefix("Documented") }
+        let own = try files(in: tests, ending: ".swift")
+            .filter { $0.lastPathComponent.hasPrefix("Documented") }
         // The example is compiled, and run, by itself.
         let example = try files(in: example, ending: ".swift")
         return try (own + example).flatMap { try blocks(of: $0, from: "// doc", to: "// end") }

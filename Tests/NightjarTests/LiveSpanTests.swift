@@ -218,7 +218,9 @@ import Testing
     @Test func `a trace that is not sampled counts, and leaves nothing in the store or the exporters`()
         async throws
     {
-        try await Program.run({ $0.sampling = [.never] }) { program in
+        try await Program.run {
+            $0.sampling = [.never]
+        } _: { program in
             let run = program.observability.startSpan(
                 "support",
                 type: .agentRun,
@@ -249,7 +251,9 @@ import Testing
             asked.update { $0.append(context.name) }
             return context.name != "noise"
         }
-        try await Program.run({ $0.sampling = [sampling] }) { program in
+        try await Program.run {
+            $0.sampling = [sampling]
+        } _: { program in
             let kept = program.observability.startSpan("support", type: .agentRun)
             kept.startSpan("noise").end()
             kept.end()

@@ -108,7 +108,9 @@ import Testing
     }
 
     @Test func `what is too large is cut with a visible mark`() async throws {
-        try await Program.run({ $0.limits.characters = 10 }) { program in
+        try await Program.run {
+            $0.limits.characters = 10
+        } _: { program in
             program.observability.startSpan("x", with: .init(input: "0123456789abcdef")).end()
             #expect(await program.observability.flush())
             #expect(program.exported.spans.first?.input == "0123456789…[truncated]")
@@ -116,7 +118,9 @@ import Testing
     }
 
     @Test func `a ratio keeps traces whole, and everything counts`() async throws {
-        try await Program.run({ $0.sampling = [.ratio(0.5)] }) { program in
+        try await Program.run {
+            $0.sampling = [.ratio(0.5)]
+        } _: { program in
             var sampled: Set<TraceID> = []
             for _ in 0..<200 {
                 let run = program.observability.startSpan("support", type: .agentRun)
@@ -178,7 +182,9 @@ import Testing
     }
 
     @Test func `a queue that is full drops the newest and counts it, and the program goes on`() async throws {
-        try await Program.run({ $0.queue = .init(bytes: 2000) }) { program in
+        try await Program.run {
+            $0.queue = .init(bytes: 2000)
+        } _: { program in
             for number in 0..<2000 { program.observability.logger.info("line \(number)") }
             #expect(await program.observability.flush())
             let lost = program.observability.engine.series.filter {
@@ -192,7 +198,9 @@ import Testing
     }
 
     @Test func `a queue that blocks loses nothing`() async throws {
-        try await Program.run({ $0.queue = .init(bytes: 20_000, whenFull: .block) }) { program in
+        try await Program.run {
+            $0.queue = .init(bytes: 20_000, whenFull: .block)
+        } _: { program in
             for number in 0..<2000 { program.observability.logger.info("line \(number)") }
             #expect(await program.observability.flush())
             #expect(program.exported.logs.count == 2000)
@@ -218,7 +226,9 @@ import Testing
         let path = folder.path("nightjar.db")
         var traces: [TraceID] = []
         for round in 1...2 {
-            try await Program.run({ $0.database = .file(path) }) { program in
+            try await Program.run {
+                $0.database = .file(path)
+            } _: { program in
                 let run = program.observability.startSpan("support", type: .agentRun)
                 run.logger.info("round \(round)")
                 run.end()

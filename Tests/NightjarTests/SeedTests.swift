@@ -70,7 +70,9 @@ import Testing
     @Test func `E2E test: Logs appear in JsonExporter output`() async throws {
         let folder = try Fixture()
         let path = folder.path("events.jsonl")
-        try await Program.run({ $0.exporters.append(JSONLinesExporter(path: path)) }) { program in
+        try await Program.run {
+            $0.exporters.append(JSONLinesExporter(path: path))
+        } _: { program in
             Self.run(program.observability)
             #expect(await program.observability.flush())
             let lines = try String(contentsOfFile: path, encoding: .utf8).split(separator: "\n")
@@ -260,7 +262,9 @@ import Testing
     {
         let folder = try Fixture()
         let path = folder.path("events.jsonl")
-        try await Program.run({ $0.exporters.append(JSONLinesExporter(path: path)) }) { program in
+        try await Program.run {
+            $0.exporters.append(JSONLinesExporter(path: path))
+        } _: { program in
             let run = Self.run(program.observability)
             try run.addScore(ScoreInput(scorerName: "tone", score: 0.5))
             #expect(await program.observability.flush())
