@@ -18,7 +18,7 @@ extension RecordedTrace {
     }
 
     /// The trace in what the JSON exporter wrote: one event a line; empty lines are passed over.
-    /// - Throws: ``InputErrors`` with the number of the line and the place in it; nil where there is no span of the trace.
+    /// - Throws: `InputErrors` with the number of the line and the place in it; nil where there is no span of the trace.
     public init?(
         lines: some StringProtocol,
         traceID: TraceID? = nil,

@@ -3,7 +3,7 @@ import NightjarBus
 import NightjarSignals
 
 /// Sends the lines of a swift-log `Logger` to the bus, with the ids, metadata and correlation of the span that the line was
-/// written in. Made by ``Observability/logHandler(label:)``.
+/// written in. Made by ``Observability/logHandler(label:metadataProvider:)``.
 ///
 /// A line's metadata is its `data`: the handler's, over it that of the metadata provider, over it the line's own. Beside it stand
 /// `logger.name` (the label) and, under OpenTelemetry's names, `code.file.path`, `code.function.name`, `code.line.number`,

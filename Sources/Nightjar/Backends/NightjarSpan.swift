@@ -2,7 +2,7 @@ public import NightjarBus
 import NightjarSignals
 public import Tracing
 
-/// A ``LiveSpan`` as distributed tracing sees it.
+/// A `LiveSpan` as distributed tracing sees it.
 ///
 /// What is set while it runs is told to the bus with its end; a new name and a new type before a child starts, too. Attributes in
 /// the words of OpenTelemetry's GenAI conventions make it an agent run, a generation, a tool call or a workflow
@@ -33,7 +33,7 @@ public struct NightjarSpan: Tracing.Span {
         }
     }
 
-    /// The attributes that distributed tracing has a form for; objects, which only ``LiveSpan`` can set, stay as they are.
+    /// The attributes that distributed tracing has a form for; objects, which only `LiveSpan` can set, stay as they are.
     public var attributes: SpanAttributes {
         get { SpanAttributes(live.ownSpan.attributes) }
         nonmutating set {

@@ -2,7 +2,7 @@ import NightjarBus
 import NightjarSignals
 public import Tracing
 
-/// Makes the spans of distributed tracing: they are spans of this program's observability, each the current ``LiveSpan`` within
+/// Makes the spans of distributed tracing: they are spans of this program's observability, each the current `LiveSpan` within
 /// its context. Made by ``Observability/tracer``.
 ///
 /// A trace of another process goes on through the headers of W3C Trace Context: `traceparent`, and `tracestate` as it came.
