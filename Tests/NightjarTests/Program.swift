@@ -1,10 +1,10 @@
-import Foundation
 import Logging
 import Nightjar
 import NightjarBus
 import NightjarExporters
 import NightjarSignals
 import NightjarTesting
+import Synchronization
 import Testing
 
 /// A program that links the library: its observability, and an exporter that keeps what comes out.
@@ -72,16 +72,16 @@ final class SteppedClock: PipelineClock {
 }
 
 /// A value behind a lock.
-final class Locked<Value: Sendable>: @unchecked Sendable {
-    // Unchecked: the value is read and written under the lock only.
-    private let lock = NSLock()
-    private var value: Value
+final class Locked<Value: Sendable>: Sendable {
+    private let value: Mutex<Value>
 
-    init(_ value: Value) { self.value = value }
+    init(_ value: Value) { self.value = Mutex(value) }
 
-    func update<Result>(_ change: (inout Value) -> Result) -> Result { lock.withLock { change(&value) } }
+    func update<Result: Sendable>(_ change: (inout Value) -> Result) -> Result {
+        value.withLock { change(&$0) }
+    }
 
-    var current: Value { lock.withLock { value } }
+    var current: Value { value.withLock { $0 } }
 }
 
 struct Failure: Error, CustomStringConvertible {

@@ -1,15 +1,13 @@
-import Foundation
 import Nightjar
+import Synchronization
 
 /// What came over the bus.
-final class Seen: @unchecked Sendable {
-    // Unchecked: the events are read and written under the lock only.
-    private let lock = NSLock()
-    private var kept: [SignalEvent] = []
+final class Seen: Sendable {
+    private let kept = Mutex<[SignalEvent]>([])
 
-    var events: [SignalEvent] { lock.withLock { kept } }
+    var events: [SignalEvent] { kept.withLock { $0 } }
 
-    func take(_ event: SignalEvent) { lock.withLock { kept.append(event) } }
+    func take(_ event: SignalEvent) { kept.withLock { $0.append(event) } }
 }
 
 /// Whether the spans, logs and metrics of one request belong together.
