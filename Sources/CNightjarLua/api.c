@@ -13,13 +13,20 @@ static const char none_key[] = "$none_of";
 // Tells the other side what the script declares; raises what it objects to, at the script's line.
 static int64_t declare(lua_State *L, nj_declaration *declaration) {
     nj_lua *host = nj_host(L);
-    nj_reply reply = {{NULL, 0}, 0, NULL, 0};
+    nj_reply reply = {0};
     luaL_where(L, 1);
     size_t length;
     const char *place = lua_tolstring(L, -1, &length);
     // luaL_where ends with ": ".
     declaration->place = (nj_text){place, length > 2 ? (uint32_t)length - 2 : 0};
     declaration->in_call = !host->loading;
+    if (declaration->function > 0 && lua_rawgeti(L, LUA_REGISTRYINDEX, declaration->function) == LUA_TFUNCTION) {
+        lua_Debug record;
+        lua_getinfo(L, ">S", &record);
+        declaration->line = record.linedefined > 0 ? record.linedefined : 0;
+    } else if (declaration->function > 0) {
+        lua_pop(L, 1);
+    }
     int status = host->callbacks.declare(host->callbacks.context, declaration, &reply);
     if (status == NJ_REPLY_ERROR) {
         nj_push_bytes(L, reply.bytes);
@@ -92,6 +99,55 @@ static int plugin(lua_State *L) {
     nj_declaration declaration = {.kind = NJ_DECLARE_PLUGIN, .function = -1, .options = nj_to_json(L, 1)};
     declare(L, &declaration);
     return 0;
+}
+
+// process(signal, match?, fn)
+static int process(lua_State *L) {
+    need_load(L, "process");
+    nj_declaration declaration = {.kind = NJ_DECLARE_PROCESS, .name = check_name(L, 1)};
+    if (lua_isfunction(L, 2)) {
+        lua_pushnil(L);
+        lua_insert(L, 2);
+    }
+    if (!lua_isfunction(L, 3)) return luaL_error(L, "nightjar.process needs a function, not %s", luaL_typename(L, 3));
+    declaration.match = optional_table(L, 2, "the match");
+    declaration.function = keep_function(L, 3);
+    declare(L, &declaration);
+    return 0;
+}
+
+static int sampler(lua_State *L) {
+    need_load(L, "sampler");
+    luaL_checktype(L, 1, LUA_TFUNCTION);
+    nj_declaration declaration = {.kind = NJ_DECLARE_SAMPLER, .function = keep_function(L, 1)};
+    declare(L, &declaration);
+    return 0;
+}
+
+static int every(lua_State *L) {
+    need_load(L, "every");
+    nj_declaration declaration = {.kind = NJ_DECLARE_EVERY, .number = luaL_checknumber(L, 1)};
+    luaL_checktype(L, 2, LUA_TFUNCTION);
+    declaration.function = keep_function(L, 2);
+    declare(L, &declaration);
+    return 0;
+}
+
+static int data(lua_State *L) {
+    need_load(L, "data");
+    nj_declaration declaration = {.kind = NJ_DECLARE_DATA, .function = -1, .name = check_name(L, 1)};
+    nj_push_data(L, declare(L, &declaration));
+    return 1;
+}
+
+static int get_trace(lua_State *L) {
+    if (nj_host(L)->loading) return luaL_error(L, "nightjar.get_trace works inside a call, not while the file loads");
+    size_t length;
+    const char *text = luaL_checklstring(L, 1, &length);
+    uint64_t high, low;
+    if (!nj_parse_id(text, length, &high, &low, 32)) return luaL_error(L, "'%s' is no id of up to 32 hex digits", text);
+    nj_push_fetched_trace(L, high, low);
+    return 1;
 }
 
 static int labels(lua_State *L) {
@@ -229,18 +285,18 @@ static int none_of(lua_State *L) {
 }
 
 static int unknown_name(lua_State *L) {
-    static const char *const names[] = {
-        "on", "counter", "gauge", "histogram", "labels", "scorer", "process", "sampler", "every", "get_trace", "score",
-        "feedback", "state", "lru", "window", "data", "settings", "name", "version", "log", "now", "hash", "uuid_like", "json",
-        "null", "none_of", "on_unload", "plugin", "migrate",
-    };
-    static const char *const absent[] = {"process", "sampler", "every", "get_trace", "state", "lru", "window", "data", "migrate"};
     if (lua_type(L, 2) != LUA_TSTRING) return luaL_error(L, "names in nightjar are text, not a %s", luaL_typename(L, 2));
     const char *name = lua_tostring(L, 2);
-    if (strcmp(name, "version") == 0) return 0;
-    for (size_t i = 0; i < sizeof absent / sizeof *absent; i++)
-        if (strcmp(name, absent[i]) == 0) return luaL_error(L, "nightjar.%s is not available in this host yet", name);
-    const char *nearest = nj_nearest(name, names, sizeof names / sizeof *names);
+    if (strcmp(name, "version") == 0 || strcmp(name, "migrate") == 0) return 0;
+    if (strcmp(name, "state") == 0) {
+        if (!nj_host(L)->keeps_state) return luaL_error(L, "nightjar.state needs nightjar.plugin { scope = \"global\" }");
+        nj_push_state_table(L);
+        return 1;
+    }
+    const char *names[96];
+    int count = 0;
+    for (const nj_call_info *info; count < 96 && (info = nj_api_call(count)) != NULL; count++) names[count] = info->name;
+    const char *nearest = nj_nearest(name, names, count);
     char shown[64];
     nj_printable(shown, sizeof shown, name, lua_rawlen(L, 2), false);
     return luaL_error(L, "nightjar has no '%s'%s%s%s", shown, nearest ? "; did you mean '" : "", nearest ? nearest : "", nearest ? "'?" : "");
@@ -250,7 +306,26 @@ static int unknown_setting(lua_State *L) {
     return luaL_error(L, "no setting '%s'; declare it in nightjar.plugin{settings = {…}}", luaL_tolstring(L, 2, NULL));
 }
 
-static int refuse_write(lua_State *L) { return luaL_error(L, "nightjar is read only"); }
+// The table is read only, but for what a plugin defines for the host to call, and for its state as a whole.
+static int write_name(lua_State *L) {
+    nj_lua *host = nj_host(L);
+    const char *name = lua_type(L, 2) == LUA_TSTRING ? lua_tostring(L, 2) : "";
+    if (strcmp(name, "migrate") == 0) {
+        need_load(L, "migrate");
+        luaL_checktype(L, 3, LUA_TFUNCTION);
+        lua_settop(L, 3);
+        lua_rawset(L, 1);
+        return 0;
+    }
+    if (strcmp(name, "state") != 0) return luaL_error(L, "nightjar is read only");
+    if (!host->keeps_state) return luaL_error(L, "nightjar.state needs nightjar.plugin { scope = \"global\" }");
+    if (!lua_istable(L, 3)) return luaL_error(L, "nightjar.state is a table");
+    lua_pushvalue(L, 3);
+    lua_rawseti(L, LUA_REGISTRYINDEX, host->state_table);
+    return 0;
+}
+
+static int refuse_write(lua_State *L) { return luaL_error(L, "settings are read only"); }
 
 static void protect(lua_State *L, lua_CFunction index, lua_CFunction write) {
     lua_createtable(L, 0, 3);
@@ -295,7 +370,8 @@ void nj_open_api(lua_State *L) {
     static const luaL_Reg functions[] = {
         {"on", on}, {"scorer", scorer}, {"on_unload", on_unload}, {"plugin", plugin}, {"labels", labels}, {"counter", counter},
         {"gauge", gauge}, {"histogram", histogram}, {"score", score}, {"feedback", feedback}, {"now", now}, {"hash", hash},
-        {"uuid_like", uuid_like}, {"none_of", none_of}, {NULL, NULL},
+        {"uuid_like", uuid_like}, {"none_of", none_of}, {"process", process}, {"sampler", sampler}, {"every", every},
+        {"data", data}, {"get_trace", get_trace}, {NULL, NULL},
     };
     static const luaL_Reg logging[] = {
         {"debug", log_debug}, {"info", log_info}, {"warn", log_warn}, {"error", log_error}, {NULL, NULL},
@@ -313,6 +389,7 @@ void nj_open_api(lua_State *L) {
     lua_newtable(L);
     protect(L, unknown_setting, refuse_write);
     lua_setfield(L, -2, "settings");
-    protect(L, unknown_name, refuse_write);
+    nj_open_collections(L);
+    protect(L, unknown_name, write_name);
     lua_setfield(L, -2, "nightjar");
 }

@@ -1,6 +1,8 @@
 // A run of attribute rows as Lua sees it: looked up by the key's symbol, never copied.
 #include "nj_internal.h"
 
+#include <math.h>
+
 typedef struct run_object {
     uint32_t magic, first, count;
     uint64_t generation;
@@ -20,6 +22,10 @@ void nj_push_reply(lua_State *L, int status, const nj_reply *reply) {
     switch (status) {
     case NJ_REPLY_TEXT: nj_push_bytes(L, reply->bytes); return;
     case NJ_REPLY_JSON: nj_push_json(L, reply->bytes.bytes, reply->bytes.length); return;
+    case NJ_REPLY_NUMBER:
+        if (fabs(reply->value) < 9007199254740992.0 && floor(reply->value) == reply->value) lua_pushinteger(L, (lua_Integer)reply->value);
+        else lua_pushnumber(L, reply->value);
+        return;
     case NJ_REPLY_ERROR:
         nj_push_bytes(L, reply->bytes);
         luaL_error(L, "%s", lua_tostring(L, -1) ? lua_tostring(L, -1) : "cannot be read");
@@ -51,7 +57,7 @@ static void push_value(lua_State *L, const nj_attribute *row) {
     case NJ_DOUBLE: lua_pushnumber(L, row->value.number); return;
     case NJ_ARRAY:
     case NJ_MAP: {
-        nj_reply reply = {{NULL, 0}, 0, NULL, 0};
+        nj_reply reply = {0};
         int status = host->callbacks.read_attribute(host->callbacks.context, row, &reply);
         nj_push_reply(L, status, &reply);
         return;

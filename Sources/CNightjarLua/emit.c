@@ -57,7 +57,7 @@ void nj_reset_emissions(nj_lua *host) {
 
 static nj_emission *emit(lua_State *L, int kind) {
     nj_lua *host = nj_host(L);
-    if (host->emission_count >= host->limits.emissions) nj_kill(L, NJ_OUTCOME_EMISSIONS);
+    if (host->emission_count >= host->emission_limit) nj_kill(L, NJ_OUTCOME_EMISSIONS);
     if (host->emission_count == host->emission_room) {
         uint32_t room = host->emission_room == 0 ? 16 : host->emission_room * 2;
         nj_emission *grown = realloc(host->emissions, room * sizeof *grown);
@@ -171,6 +171,13 @@ void nj_emit_log(lua_State *L, int kind, int level, const char *bytes, size_t le
     nj_emission *emission = emit(L, kind);
     emission->level = level;
     emission->text = nj_keep(L, bytes, length < TEXT_LIMIT ? length : TEXT_LIMIT);
+    emission->data = data;
+    done(L);
+}
+
+void nj_emit_change(lua_State *L, const char *field, nj_text data) {
+    nj_emission *emission = emit(L, NJ_EMIT_CHANGE);
+    emission->text = (nj_text){field, (uint32_t)strlen(field)};
     emission->data = data;
     done(L);
 }

@@ -164,9 +164,17 @@ void nj_enter(nj_lua *host, uint32_t limit_ms) {
     host->chain[0] = host->L;
     host->chain_length = 1;
     atomic_store_explicit(&host->killed, 0, memory_order_relaxed);
+    uint64_t call = atomic_load_explicit(&worker->call, memory_order_relaxed);
+    host->outer = NULL;
+    if (call & 1) {
+        // A test's call that makes a plugin's: the outer one goes on when this one has ended, with its time anew.
+        host->outer = worker->host;
+        host->outer_ms = atomic_load_explicit(&worker->limit_ms, memory_order_relaxed);
+        atomic_store_explicit(&worker->call, ++call, memory_order_release);
+        atomic_signal_fence(memory_order_seq_cst);
+    }
     worker->host = host;
     atomic_store_explicit(&worker->limit_ms, limit_ms, memory_order_relaxed);
-    uint64_t call = atomic_load_explicit(&worker->call, memory_order_relaxed);
     atomic_store_explicit(&worker->call, call + 1, memory_order_release);
     atomic_signal_fence(memory_order_seq_cst);
     if (atomic_load_explicit(&asleep, memory_order_relaxed)) {
@@ -182,7 +190,14 @@ void nj_leave(nj_lua *host) {
     atomic_signal_fence(memory_order_seq_cst);
     // From here on no signal touches the state.
     host->chain_length = 0;
-    if (nj_killed(host)) lua_sethook(host->L, NULL, 0, 0);
+    if (host->outer != NULL) {
+        worker->host = host->outer;
+        atomic_store_explicit(&worker->limit_ms, host->outer_ms, memory_order_relaxed);
+        atomic_store_explicit(&worker->call, call + 2, memory_order_release);
+    }
+    if (!nj_killed(host)) return;
+    lua_sethook(host->L, NULL, 0, 0);
+    nj_resume_cover(host);
 }
 
 int nj_kill(lua_State *L, int outcome) {

@@ -10,6 +10,7 @@
 
 #include "include/nj_lua.h"
 #include "include/nj_match.h"
+#include "include/nj_fields.h"
 
 // Lua allows 200 nested C calls, and each resume is one.
 enum { NJ_CHAIN_LIMIT = 220, NJ_KEY_SLOTS = 256, NJ_SYMBOL_SLOTS = 256, NJ_ARENA_BLOCK = 16384, NJ_POOL_SIZE = 524288, NJ_POOL_BLOCK = 256 };
@@ -23,7 +24,7 @@ typedef struct nj_block {
 
 typedef struct nj_key_slot {
     const char *key;  // the anchored Lua string's own bytes
-    int16_t span_field, trace_field;
+    int16_t span_field, trace_field, record_field;
 } nj_key_slot;
 
 typedef struct nj_symbol_slot {
@@ -38,10 +39,13 @@ struct nj_lua {
     // Set once, by a limit; everything that could swallow an error looks at it and raises again.
     _Atomic int killed;
     int64_t fuel;
-    bool loading, entered, is_large;
+    bool loading, entered, is_large, keeps_state, is_processing;
     // The coroutines that are running, outermost first; the signal handler reads it.
     lua_State *chain[NJ_CHAIN_LIMIT + 4];
     volatile int chain_length;
+    // The call that this one was made in, and its limit.
+    struct nj_lua *outer;
+    uint32_t outer_ms;
     // Memory.
     uint64_t used, denied;
     uint32_t refusals;  // of the call
@@ -56,14 +60,17 @@ struct nj_lua {
     const nj_scorer *scorer;
     // Emissions of the event.
     nj_emission *emissions;
-    uint32_t emission_count, emission_room, call_start;
+    uint32_t emission_count, emission_room, emission_limit, call_start;
     nj_block *arena, *arena_first;
     nj_failure failure;
     char place[192];
     char name[72];
     char load_place[192];
     // Registry references.
-    int span_meta, attributes_meta, trace_meta, instrument_meta[3], event_slot, trace_slot, modules, key_anchor;
+    int span_meta, attributes_meta, trace_meta, record_meta, draft_meta, data_meta, lru_meta, window_meta, instrument_meta[3];
+    int event_slot, trace_slot, fetched_slot, modules, key_anchor, state_table, prelude;
+    char *packed;  // the state as it was packed last
+    struct nj_cover *cover;
     int type_word[NJ_SPAN_TYPE_COUNT], status_word[3], kind_word[6];
     nj_key_slot keys[NJ_KEY_SLOTS];
     nj_symbol_slot symbols[NJ_SYMBOL_SLOTS];
@@ -158,14 +165,29 @@ typedef struct nj_trace_object {
     uint64_t generation;
     const nj_trace *trace;  // NULL until asked for
 } nj_trace_object;
-enum { NJ_SPAN_MAGIC = 0x4E4A5350, NJ_TRACE_MAGIC = 0x4E4A5452, NJ_RUN_MAGIC = 0x4E4A4154, NJ_INSTRUMENT_MAGIC = 0x4E4A4D45 };
+typedef struct nj_record_object {
+    uint32_t magic;
+    int32_t kind, handle;
+    uint64_t generation;
+} nj_record_object;
+enum {
+    NJ_SPAN_MAGIC = 0x4E4A5350, NJ_TRACE_MAGIC = 0x4E4A5452, NJ_RUN_MAGIC = 0x4E4A4154, NJ_INSTRUMENT_MAGIC = 0x4E4A4D45,
+    NJ_RECORD_MAGIC = 0x4E4A5243, NJ_LRU_MAGIC = 0x4E4A4C52, NJ_WINDOW_MAGIC = 0x4E4A5749, NJ_DATA_MAGIC = 0x4E4A4441
+};
+// The object of a magic number and size at an index, NULL where there is another.
+void *nj_test_object(lua_State *L, int index, uint32_t magic, size_t size);
 void nj_open_spans(lua_State *L);
 void nj_open_traces(lua_State *L);
 void nj_open_attributes(lua_State *L);
 void nj_push_event_span(lua_State *L);
 void nj_push_span(lua_State *L, nj_span_ref ref, int32_t index);
-void nj_push_trace_span(lua_State *L, const nj_trace *trace, int32_t index);
+// Pushes a span of the trace object at `object`.
+void nj_push_trace_span(lua_State *L, int object, int32_t index);
 void nj_push_event_trace(lua_State *L);
+// Pushes the trace of an id; nil where it is not known.
+void nj_push_fetched_trace(lua_State *L, uint64_t high, uint64_t low);
+// Pushes the trace object of the span at index 1; NULL, and nothing is pushed, where it is not at hand.
+const nj_trace *nj_push_trace_of(lua_State *L);
 const nj_trace *nj_event_trace(lua_State *L);
 void nj_push_attributes(lua_State *L, const nj_slab *slab, uint32_t first, uint32_t count);
 void nj_push_field(lua_State *L, nj_span_object *span, int field);
@@ -178,11 +200,38 @@ void nj_push_usage(lua_State *L, const double counts[6]);
 void nj_push_id(lua_State *L, uint64_t high, uint64_t low, bool is_trace);
 bool nj_parse_id(const char *bytes, size_t length, uint64_t *high, uint64_t *low, size_t digits);
 nj_key_slot *nj_key(nj_lua *host, const char *key);
+void nj_copy_pairs(lua_State *L);  // replaces a run of attributes on top by a plain table
+
+// records.c
+void nj_open_records(lua_State *L);
+void nj_push_record(lua_State *L, int kind, int32_t handle);
+// Pushes a table that a processor may write to, over the object at `object`.
+void nj_push_draft(lua_State *L, int object);
+// Turns what was changed in the draft at `draft` into emissions.
+void nj_emit_changes(lua_State *L, int draft);
+void nj_emit_change(lua_State *L, const char *field, nj_text data);
+
+// fields.c
+int nj_unknown_field(lua_State *L, int object, int index);
+const nj_field_info *nj_record_info(int32_t field);
+
+// collections.c, data.c, keep.c, tests.c, cover.c
+void nj_open_collections(lua_State *L);
+void nj_open_data(lua_State *L);
+void nj_push_data(lua_State *L, int64_t node);
+void nj_push_state_table(lua_State *L);
+void nj_close_cover(nj_lua *host);
+void nj_cover_line(lua_State *L, lua_Debug *record);
+void nj_resume_cover(nj_lua *host);
 int nj_read_only(lua_State *L);
 nj_text nj_text_of(const nj_span_ref *span, int field);
 double nj_duration_ms(const nj_span *span);
 double nj_seconds(uint64_t nano);
 void nj_push_bytes(lua_State *L, nj_text text);  // nil where absent
+
+// state.c
+// Runs a body with one light argument under the call budget, outside of any event.
+int32_t nj_run_body(nj_lua *host, lua_CFunction body, void *job);
 
 // api.c
 void nj_open_api(lua_State *L);

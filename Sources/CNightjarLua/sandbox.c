@@ -181,7 +181,7 @@ static int require(lua_State *L) {
     }
     lua_pop(L, 1);
     if (!host->loading) return luaL_error(L, "require works while the file loads, not inside a call");
-    nj_reply reply = {{NULL, 0}, 0, NULL, 0};
+    nj_reply reply = {0};
     int status = host->callbacks.module(host->callbacks.context, (nj_text){name, (uint32_t)length}, &reply);
     if (status != NJ_REPLY_TEXT) {
         lua_pushlstring(L, reply.bytes.bytes ? reply.bytes.bytes : "no such module", reply.bytes.bytes ? reply.bytes.length : 14);

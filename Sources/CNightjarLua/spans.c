@@ -4,23 +4,17 @@
 #include <math.h>
 #include <stdio.h>
 
-static const char *const field_names[NJ_F_COUNT] = {
-    "id", "trace_id", "parent_span_id", "name", "kind", "type", "entity_type", "entity_id", "entity_name", "agent", "model",
-    "provider", "tool", "workflow", "status", "error", "start_time", "end_time", "duration_ms", "input", "output", "input_text",
-    "output_text", "messages", "tool_calls", "attributes", "metadata", "tags", "events", "links", "resource", "scope", "service",
-    "environment", "usage", "time_to_first_token_ms", "is_root", "duplicate_of", "parent", "children", "trace", "copy",
-    "addScore", "addFeedback",
-};
+// The user values of a span object: what was decoded, its attributes, and the trace object it was found in.
+enum { DECODED = 1, ATTRIBUTES = 2, TRACE = 3 };
 
-const char *nj_span_field_name(int32_t field) { return field >= 0 && field < NJ_F_COUNT ? field_names[field] : NULL; }
-
-// The user values of a span object: what was decoded, and its attributes.
-enum { DECODED = 1, ATTRIBUTES = 2 };
+void *nj_test_object(lua_State *L, int index, uint32_t magic, size_t size) {
+    uint32_t *object = lua_touserdata(L, index);
+    if (object == NULL || lua_islightuserdata(L, index) || lua_rawlen(L, index) < size) return NULL;
+    return *object == magic ? object : NULL;
+}
 
 nj_span_object *nj_test_span(lua_State *L, int index) {
-    nj_span_object *span = lua_touserdata(L, index);
-    if (span == NULL || lua_islightuserdata(L, index) || lua_rawlen(L, index) < sizeof *span) return NULL;
-    return span->magic == NJ_SPAN_MAGIC ? span : NULL;
+    return nj_test_object(L, index, NJ_SPAN_MAGIC, sizeof(nj_span_object));
 }
 
 nj_span_object *nj_check_span(lua_State *L, int index) {
@@ -195,7 +189,7 @@ static void push_built(lua_State *L, int object, nj_span_object *span, int field
     case NJ_F_RESOURCE: push_resource(L, &span->ref); break;
     case NJ_F_USAGE: nj_push_usage(L, &row->input_tokens); break;
     default: {
-        nj_reply reply = {{NULL, 0}, 0, NULL, 0};
+        nj_reply reply = {0};
         int status = host->callbacks.read(host->callbacks.context, &span->ref, field, &reply);
         nj_push_reply(L, status, &reply);
     }
@@ -207,26 +201,35 @@ static void push_built(lua_State *L, int object, nj_span_object *span, int field
 
 // ---- methods
 
+const nj_trace *nj_push_trace_of(lua_State *L) {
+    if (lua_getiuservalue(L, 1, TRACE) != LUA_TNIL) return nj_check_trace(L, -1)->trace;
+    lua_pop(L, 1);
+    const nj_trace *trace = nj_event_trace(L);
+    if (trace != NULL) nj_push_event_trace(L);
+    return trace;
+}
+
 static int parent(lua_State *L) {
     nj_span_object *span = nj_check_span(L, 1);
-    const nj_trace *trace = nj_event_trace(L);
+    const nj_trace *trace = nj_push_trace_of(L);
     int32_t index = nj_index_in(trace, span);
-    if (index < 0 || trace->parents[index] < 0) return 0;
-    nj_push_trace_span(L, trace, trace->parents[index]);
+    if (index < 0 || trace->parents[index] < 0) lua_pushnil(L);
+    else nj_push_trace_span(L, lua_gettop(L), trace->parents[index]);
     return 1;
 }
 
 static int children(lua_State *L) {
     nj_span_object *span = nj_check_span(L, 1);
-    const nj_trace *trace = nj_event_trace(L);
+    const nj_trace *trace = nj_push_trace_of(L);
     int32_t index = nj_index_in(trace, span);
+    int object = lua_gettop(L);
     lua_newtable(L);
     if (index < 0) return 1;
     lua_Integer count = 0;
     nj_spend(L, trace->count / 4 + 1);
     for (uint32_t i = 0; i < trace->count; i++) {
         if (trace->parents[i] != index) continue;
-        nj_push_trace_span(L, trace, (int32_t)i);
+        nj_push_trace_span(L, object, (int32_t)i);
         lua_rawseti(L, -2, ++count);
     }
     return 1;
@@ -234,9 +237,24 @@ static int children(lua_State *L) {
 
 static int trace_of(lua_State *L) {
     nj_check_span(L, 1);
-    if (nj_event_trace(L) == NULL) return 0;
-    nj_push_event_trace(L);
+    if (nj_push_trace_of(L) == NULL) lua_pushnil(L);
     return 1;
+}
+
+void nj_copy_pairs(lua_State *L) {
+    lua_newtable(L);
+    luaL_getmetafield(L, -2, "__pairs");
+    lua_pushvalue(L, -3);
+    lua_call(L, 1, 1);
+    for (;;) {
+        lua_pushvalue(L, -1);
+        lua_pushvalue(L, -4);
+        lua_call(L, 1, 2);
+        if (lua_isnil(L, -2)) break;
+        lua_rawset(L, -4);
+    }
+    lua_pop(L, 3);
+    lua_remove(L, -2);
 }
 
 // A plain table of every field.
@@ -246,22 +264,20 @@ static int copy(lua_State *L) {
     lua_createtable(L, 0, NJ_F_METHODS);
     for (int field = 0; field < NJ_F_METHODS; field++) {
         nj_push_field(L, span, field);
-        if ((field == NJ_F_ATTRIBUTES || field == NJ_F_RESOURCE) && lua_isuserdata(L, -1)) {
-            lua_newtable(L);
-            luaL_getmetafield(L, -2, "__pairs");
-            lua_pushvalue(L, -3);
-            lua_call(L, 1, 1);
-            for (;;) {
-                lua_pushvalue(L, -1);
-                lua_pushvalue(L, -4);
-                lua_call(L, 1, 2);
-                if (lua_isnil(L, -2)) break;
-                lua_rawset(L, -4);
+        if ((field == NJ_F_ATTRIBUTES || field == NJ_F_RESOURCE) && lua_isuserdata(L, -1)) nj_copy_pairs(L);
+        if (field == NJ_F_SCOPE && lua_istable(L, -1) && lua_getfield(L, -1, "attributes") == LUA_TUSERDATA) {
+            lua_createtable(L, 0, 3);
+            for (const char *const *name = (const char *const[]){"name", "version", NULL}; *name != NULL; name++) {
+                lua_getfield(L, -3, *name);
+                lua_setfield(L, -2, *name);
             }
-            lua_pop(L, 3);
-            lua_remove(L, -2);
+            lua_insert(L, -2);
+            nj_copy_pairs(L);
+            lua_setfield(L, -2, "attributes");
+            lua_replace(L, -2);
         }
-        lua_setfield(L, 2, field_names[field]);
+        lua_setfield(L, 2, nj_object_field(NJ_OBJECT_SPAN, field)->name);
+        lua_settop(L, 2);
     }
     return 1;
 }
@@ -346,10 +362,7 @@ static int index_span(lua_State *L) {
         nj_push_field(L, span, slot->span_field);
         return 1;
     }
-    const char *nearest = nj_nearest(name, field_names, NJ_F_COUNT);
-    char shown[64];
-    nj_printable(shown, sizeof shown, name, lua_rawlen(L, 2), false);
-    return luaL_error(L, "a span has no field '%s'%s%s%s", shown, nearest ? "; did you mean '" : "", nearest ? nearest : "", nearest ? "'?" : "");
+    return nj_unknown_field(L, NJ_OBJECT_SPAN, 2);
 }
 
 static int same_span(lua_State *L) {
@@ -360,7 +373,7 @@ static int same_span(lua_State *L) {
 
 void nj_push_span(lua_State *L, nj_span_ref ref, int32_t index) {
     nj_lua *host = nj_host(L);
-    nj_span_object *span = lua_newuserdatauv(L, sizeof *span, 2);
+    nj_span_object *span = lua_newuserdatauv(L, sizeof *span, 3);
     *span = (nj_span_object){NJ_SPAN_MAGIC, index, host->generation, ref};
     lua_rawgeti(L, LUA_REGISTRYINDEX, host->span_meta);
     lua_setmetatable(L, -2);
@@ -409,13 +422,16 @@ void nj_open_spans(lua_State *L) {
     host->span_meta = luaL_ref(L, LUA_REGISTRYINDEX);
     // Field names are anchored, so that their addresses stay theirs for the life of the state.
     lua_newtable(L);
-    for (int i = 0; i < NJ_F_COUNT + NJ_T_COUNT; i++) {
-        bool of_span = i < NJ_F_COUNT;
-        const char *key = lua_pushstring(L, of_span ? field_names[i] : nj_trace_field_name(i - NJ_F_COUNT));
+    for (int i = 0; i < NJ_F_COUNT + NJ_T_COUNT + NJ_R_COUNT; i++) {
+        int span_field = i, trace_field = i - NJ_F_COUNT, record_field = trace_field - NJ_T_COUNT;
+        const nj_field_info *info = trace_field < 0 ? nj_object_field(NJ_OBJECT_SPAN, span_field)
+            : record_field < 0 ? nj_object_field(NJ_OBJECT_TRACE, trace_field) : nj_record_info(record_field);
+        const char *key = lua_pushstring(L, info->name);
         nj_key_slot *slot = nj_key(host, key);
-        if (slot->key == NULL) *slot = (nj_key_slot){key, -1, -1};
-        if (of_span) slot->span_field = (int16_t)i;
-        else slot->trace_field = (int16_t)(i - NJ_F_COUNT);
+        if (slot->key == NULL) *slot = (nj_key_slot){key, -1, -1, -1};
+        if (trace_field < 0) slot->span_field = (int16_t)span_field;
+        else if (record_field < 0) slot->trace_field = (int16_t)trace_field;
+        else slot->record_field = (int16_t)record_field;
         lua_rawseti(L, -2, i + 1);
     }
     host->key_anchor = luaL_ref(L, LUA_REGISTRYINDEX);

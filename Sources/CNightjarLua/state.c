@@ -12,6 +12,10 @@ static int open_libraries(lua_State *L) {
     nj_open_attributes(L);
     nj_open_spans(L);
     nj_open_traces(L);
+    nj_open_records(L);
+    nj_open_data(L);
+    lua_newtable(L);
+    host->state_table = luaL_ref(L, LUA_REGISTRYINDEX);
     lua_newtable(L);
     host->modules = luaL_ref(L, LUA_REGISTRYINDEX);
     nj_open_sandbox(L);
@@ -33,6 +37,7 @@ nj_lua *nj_lua_open(const nj_limits *limits, const nj_callbacks *callbacks, nj_t
     host->callbacks = *callbacks;
     host->fuel = limits->fuel;
     host->generation = 1;
+    host->emission_limit = limits->emissions;
     nj_printable(host->name, sizeof host->name, name.bytes, name.length, false);
     // Without a pool every block is its own.
     host->pool = malloc(NJ_POOL_SIZE);
@@ -64,6 +69,8 @@ void nj_lua_close(nj_lua *host) {
     }
     free(host->pool);
     free(host->emissions);
+    free(host->packed);
+    nj_close_cover(host);
     free(host);
 }
 
@@ -151,7 +158,9 @@ int32_t nj_lua_load(nj_lua *host, nj_text source, nj_text file) {
 
 typedef struct call_job {
     int32_t function;
-    bool with_trace;
+    bool with_trace, keep;
+    int32_t kind, handle;
+    double share;
 } call_job;
 
 void nj_lua_begin(nj_lua *host) {
@@ -161,7 +170,10 @@ void nj_lua_begin(nj_lua *host) {
     host->asked_trace = host->has_event_object = host->has_trace_object = false;
     if (host->emission_count > 0 || host->arena_first != NULL) nj_reset_emissions(host);
     host->emission_count = 0;
+    host->emission_limit = host->limits.emissions;
 }
+
+void nj_lua_allow(nj_lua *host, uint32_t more) { host->emission_limit = host->emission_count + more; }
 
 static int call_span_body(lua_State *L) {
     const call_job *job = lua_touserdata(L, 1);
@@ -198,20 +210,83 @@ static int32_t run(nj_lua *host, lua_CFunction body, call_job *job, const nj_sco
 }
 
 int32_t nj_lua_call_span(nj_lua *host, int32_t function, nj_span_ref span, bool with_trace, const nj_scorer *scorer) {
-    call_job job = {function, with_trace};
+    call_job job = {.function = function, .with_trace = with_trace};
     host->event_span = span;
     return run(host, call_span_body, &job, scorer);
 }
 
 int32_t nj_lua_call_trace(nj_lua *host, int32_t function, const nj_trace *trace, const nj_scorer *scorer) {
-    call_job job = {function, false};
+    call_job job = {.function = function};
     host->event_trace = trace;
     return run(host, call_trace_body, &job, scorer);
 }
 
 int32_t nj_lua_call(nj_lua *host, int32_t function) {
-    call_job job = {function, false};
+    call_job job = {.function = function};
     return run(host, call_body, &job, NULL);
+}
+
+int32_t nj_run_body(nj_lua *host, lua_CFunction body, void *job) {
+    lua_pushcfunction(host->L, body);
+    lua_pushlightuserdata(host->L, job);
+    return enter(host, 1, host->limits.call_ms);
+}
+
+static int call_record_body(lua_State *L) {
+    const call_job *job = lua_touserdata(L, 1);
+    lua_rawgeti(L, LUA_REGISTRYINDEX, job->function);
+    nj_push_record(L, job->kind, job->handle);
+    lua_call(L, 1, 0);
+    return 0;
+}
+
+int32_t nj_lua_call_record(nj_lua *host, int32_t function, int32_t kind, int32_t handle) {
+    call_job job = {.function = function, .kind = kind, .handle = handle};
+    return run(host, call_record_body, &job, NULL);
+}
+
+static int call_process_body(lua_State *L) {
+    call_job *job = lua_touserdata(L, 1);
+    lua_rawgeti(L, LUA_REGISTRYINDEX, job->function);
+    if (nj_host(L)->event_span.span != NULL) nj_push_event_span(L);
+    else nj_push_record(L, job->kind, job->handle);
+    nj_push_draft(L, -1);
+    lua_pushvalue(L, 2);
+    lua_pushvalue(L, -2);
+    lua_call(L, 1, 1);
+    job->keep = lua_isnil(L, -1) || lua_toboolean(L, -1);
+    lua_pop(L, 1);
+    if (job->keep) nj_emit_changes(L, -1);
+    return 0;
+}
+
+int32_t nj_lua_call_process(
+    nj_lua *host, int32_t function, const nj_span_ref *span, int32_t kind, int32_t handle, bool *keep) {
+    call_job job = {.function = function, .kind = kind, .handle = handle, .keep = true};
+    if (span != NULL) host->event_span = *span;
+    int outcome = run(host, call_process_body, &job, NULL);
+    *keep = outcome != NJ_OUTCOME_OK || job.keep;
+    return outcome;
+}
+
+static int call_sampler_body(lua_State *L) {
+    call_job *job = lua_touserdata(L, 1);
+    lua_rawgeti(L, LUA_REGISTRYINDEX, job->function);
+    nj_push_event_span(L);
+    lua_call(L, 1, 1);
+    if (lua_type(L, -1) == LUA_TNUMBER) job->share = lua_tonumber(L, -1);
+    else if (lua_type(L, -1) == LUA_TBOOLEAN) job->share = lua_toboolean(L, -1);
+    else return luaL_error(L, "a sampler returns true, false or a probability, not %s", luaL_typename(L, -1));
+    if (!(job->share >= 0 && job->share <= 1)) return luaL_error(L, "a sampler's probability lies between 0 and 1");
+    return 0;
+}
+
+int32_t nj_lua_call_sampler(nj_lua *host, int32_t function, nj_span_ref span, double *share) {
+    call_job job = {.function = function};
+    host->event_span = span;
+    int outcome = run(host, call_sampler_body, &job, NULL);
+    *share = job.share;
+    return outcome;
 }
 
 const nj_failure *nj_lua_failure(const nj_lua *host) { return &host->failure; }

@@ -3,20 +3,11 @@
 
 #include <math.h>
 
-static const char *const field_names[NJ_T_COUNT] = {
-    "id", "root", "spans", "duration_ms", "status", "has_errors", "error_count", "usage", "service", "environment", "metadata",
-    "scores", "feedback", "logs", "is_partial", "revision", "getSpan", "find_spans", "addScore", "addFeedback",
-};
-
-const char *nj_trace_field_name(int32_t field) { return field >= 0 && field < NJ_T_COUNT ? field_names[field] : NULL; }
-
-// The user values of a trace object: span objects by place, and the list of all.
-enum { OBJECTS = 1, LIST = 2 };
+// The user values of a trace object: span objects by place, the list of all, and what else is built once.
+enum { OBJECTS = 1, LIST = 2, BUILT = 3, TRACE_OF_SPAN = 3 };
 
 static nj_trace_object *test_trace(lua_State *L, int index) {
-    nj_trace_object *trace = lua_touserdata(L, index);
-    if (trace == NULL || lua_islightuserdata(L, index) || lua_rawlen(L, index) < sizeof *trace) return NULL;
-    return trace->magic == NJ_TRACE_MAGIC ? trace : NULL;
+    return nj_test_object(L, index, NJ_TRACE_MAGIC, sizeof(nj_trace_object));
 }
 
 nj_trace_object *nj_check_trace(lua_State *L, int index) {
@@ -43,39 +34,60 @@ int32_t nj_index_in(const nj_trace *trace, nj_span_object *span) {
     return span->index;
 }
 
+static nj_trace_object *push_trace(lua_State *L, const nj_trace *trace) {
+    nj_lua *host = nj_host(L);
+    nj_trace_object *object = lua_newuserdatauv(L, sizeof *object, 3);
+    *object = (nj_trace_object){NJ_TRACE_MAGIC, host->generation, trace};
+    lua_rawgeti(L, LUA_REGISTRYINDEX, host->trace_meta);
+    lua_setmetatable(L, -2);
+    return object;
+}
+
 void nj_push_event_trace(lua_State *L) {
     nj_lua *host = nj_host(L);
     if (host->has_trace_object) {
         lua_rawgeti(L, LUA_REGISTRYINDEX, host->trace_slot);
         return;
     }
-    nj_trace_object *trace = lua_newuserdatauv(L, sizeof *trace, 2);
-    *trace = (nj_trace_object){NJ_TRACE_MAGIC, host->generation, host->event_trace};
-    lua_rawgeti(L, LUA_REGISTRYINDEX, host->trace_meta);
-    lua_setmetatable(L, -2);
+    push_trace(L, host->event_trace);
     lua_pushvalue(L, -1);
     lua_rawseti(L, LUA_REGISTRYINDEX, host->trace_slot);
     host->has_trace_object = true;
 }
 
+void nj_push_fetched_trace(lua_State *L, uint64_t high, uint64_t low) {
+    enum { PRICE = 5000 };
+    nj_lua *host = nj_host(L);
+    nj_spend(L, PRICE);
+    const nj_trace *trace = host->callbacks.fetch(host->callbacks.context, high, low);
+    if (trace == NULL) {
+        lua_pushnil(L);
+        return;
+    }
+    nj_spend(L, trace->count);
+    push_trace(L, trace);
+}
+
 // One object per span of the trace.
-void nj_push_trace_span(lua_State *L, const nj_trace *trace, int32_t index) {
+void nj_push_trace_span(lua_State *L, int object, int32_t index) {
     luaL_checkstack(L, 6, NULL);
-    nj_push_event_trace(L);
-    if (lua_getiuservalue(L, -1, OBJECTS) != LUA_TTABLE) {
+    object = lua_absindex(L, object);
+    const nj_trace *trace = nj_check_trace(L, object)->trace;
+    if (lua_getiuservalue(L, object, OBJECTS) != LUA_TTABLE) {
         lua_pop(L, 1);
         lua_newtable(L);
         lua_pushvalue(L, -1);
-        lua_setiuservalue(L, -3, OBJECTS);
+        lua_setiuservalue(L, object, OBJECTS);
     }
     if (lua_rawgeti(L, -1, index + 1) == LUA_TNIL) {
         lua_pop(L, 1);
         nj_push_span(L, trace->spans[index], index);
+        lua_pushvalue(L, object);
+        lua_setiuservalue(L, -2, TRACE_OF_SPAN);
         lua_pushvalue(L, -1);
         lua_rawseti(L, -3, index + 1);
     }
-    lua_replace(L, -3);
-    lua_pop(L, 1);
+    lua_remove(L, -2);
 }
 
 static void push_spans(lua_State *L, const nj_trace *trace) {
@@ -84,7 +96,7 @@ static void push_spans(lua_State *L, const nj_trace *trace) {
     nj_spend(L, trace->count);
     lua_createtable(L, (int)trace->count, 0);
     for (uint32_t i = 0; i < trace->count; i++) {
-        nj_push_trace_span(L, trace, (int32_t)i);
+        nj_push_trace_span(L, 1, (int32_t)i);
         lua_rawseti(L, -2, (lua_Integer)i + 1);
     }
     lua_pushvalue(L, -1);
@@ -130,7 +142,7 @@ static void push_metadata(lua_State *L, const nj_trace *trace) {
         lua_newtable(L);
         return;
     }
-    nj_reply reply = {{NULL, 0}, 0, NULL, 0};
+    nj_reply reply = {0};
     int status = host->callbacks.read(host->callbacks.context, &trace->spans[trace->root], NJ_F_METADATA, &reply);
     nj_push_reply(L, status, &reply);
 }
@@ -152,10 +164,11 @@ static int get_span(lua_State *L) {
     nj_spend(L, trace->count / 4 + 1);
     for (uint32_t i = 0; i < trace->count; i++) {
         if (trace->spans[i].span->id != low) continue;
-        nj_push_trace_span(L, trace, (int32_t)i);
+        nj_push_trace_span(L, lua_upvalueindex(1), (int32_t)i);
         return 1;
     }
-    return 0;
+    lua_pushnil(L);
+    return 1;
 }
 
 static int find_spans(lua_State *L) {
@@ -165,12 +178,12 @@ static int find_spans(lua_State *L) {
     luaL_checktype(L, argument, LUA_TTABLE);
     nj_text match = nj_to_json(L, argument);
     nj_spend(L, trace->count * 4 + 200);
-    nj_reply reply = {{NULL, 0}, 0, NULL, 0};
+    nj_reply reply = {0};
     int status = host->callbacks.find(host->callbacks.context, trace, match, &reply);
     if (status == NJ_REPLY_ERROR) nj_push_reply(L, status, &reply);
     lua_createtable(L, (int)reply.count, 0);
     for (uint32_t i = 0; i < reply.count; i++) {
-        nj_push_trace_span(L, trace, reply.indexes[i]);
+        nj_push_trace_span(L, lua_upvalueindex(1), reply.indexes[i]);
         lua_rawseti(L, -2, (lua_Integer)i + 1);
     }
     return 1;
@@ -193,6 +206,34 @@ static void push_method(lua_State *L, lua_CFunction function) {
     lua_pushcclosure(L, function, 1);
 }
 
+// Scores, feedback or logs: read from the host once.
+static void push_annotations(lua_State *L, const nj_trace *trace, int field) {
+    nj_lua *host = nj_host(L);
+    int kind = field == NJ_T_SCORES ? NJ_OBJECT_SCORE : field == NJ_T_FEEDBACK ? NJ_OBJECT_FEEDBACK : NJ_OBJECT_LOG;
+    if (lua_getiuservalue(L, 1, BUILT) != LUA_TTABLE) {
+        lua_pop(L, 1);
+        lua_newtable(L);
+        lua_pushvalue(L, -1);
+        lua_setiuservalue(L, 1, BUILT);
+    }
+    if (lua_rawgeti(L, -1, field) == LUA_TNIL) {
+        lua_pop(L, 1);
+        nj_reply reply = {0};
+        int status = host->callbacks.annotations(host->callbacks.context, trace, kind, &reply);
+        if (status == NJ_REPLY_ERROR) nj_push_reply(L, status, &reply);
+        nj_spend(L, reply.count * 10 + 500);
+        // The reply's memory is the other side's until it is asked again: what is pushed here asks nothing.
+        lua_createtable(L, (int)reply.count, 0);
+        for (uint32_t i = 0; i < reply.count; i++) {
+            nj_push_record(L, kind, reply.indexes[i]);
+            lua_rawseti(L, -2, (lua_Integer)i + 1);
+        }
+        lua_pushvalue(L, -1);
+        lua_rawseti(L, -3, field);
+    }
+    lua_remove(L, -2);
+}
+
 // The object is at index 1.
 static void push_field(lua_State *L, const nj_trace *trace, int field) {
     const nj_span_ref *root = trace->root >= 0 ? &trace->spans[trace->root] : NULL;
@@ -200,7 +241,7 @@ static void push_field(lua_State *L, const nj_trace *trace, int field) {
     case NJ_T_ID: nj_push_id(L, trace->trace_high, trace->trace_low, true); return;
     case NJ_T_ROOT:
         if (root == NULL) lua_pushnil(L);
-        else nj_push_trace_span(L, trace, trace->root);
+        else nj_push_trace_span(L, 1, trace->root);
         return;
     case NJ_T_SPANS: push_spans(L, trace); return;
     case NJ_T_DURATION_MS: push_duration(L, trace); return;
@@ -219,7 +260,7 @@ static void push_field(lua_State *L, const nj_trace *trace, int field) {
     case NJ_T_FIND_SPANS: push_method(L, find_spans); return;
     case NJ_T_ADD_SCORE: push_method(L, add_score); return;
     case NJ_T_ADD_FEEDBACK: push_method(L, add_feedback); return;
-    default: luaL_error(L, "trace.%s is not available on live events", field_names[field]);
+    default: push_annotations(L, trace, field);
     }
 }
 
@@ -232,10 +273,7 @@ static int index_trace(lua_State *L) {
         push_field(L, trace, slot->trace_field);
         return 1;
     }
-    const char *nearest = nj_nearest(name, field_names, NJ_T_COUNT);
-    char shown[64];
-    nj_printable(shown, sizeof shown, name, lua_rawlen(L, 2), false);
-    return luaL_error(L, "a trace has no field '%s'%s%s%s", shown, nearest ? "; did you mean '" : "", nearest ? nearest : "", nearest ? "'?" : "");
+    return nj_unknown_field(L, NJ_OBJECT_TRACE, 2);
 }
 
 void nj_open_traces(lua_State *L) {

@@ -83,6 +83,7 @@ enum RuleBenchmark {
 
 /// Takes what rules emit as a worker does.
 private final class RuleReceiver: EmissionReceiver {
+    var origin: EmissionOrigin?
     let aggregator: MetricAggregator
 
     init(_ registry: MetricRegistry) throws {

@@ -13,7 +13,7 @@ struct Circuit {
     private(set) var openUntil: Int64 = 0
 
     /// Whether the last calls failed.
-    var hasFailures: Bool { errors != 0 }
+    var hasFailures: Bool { errors != 0 || openUntil != 0 }
 
     /// Whether a call may be tried: always while closed, once per wait while open.
     func allowsCall(at now: @autoclosure () -> Int64) -> Bool { openUntil == 0 || now() >= openUntil }
@@ -38,6 +38,40 @@ struct Circuit {
         return true
     }
 
+    /// Opens it for the shortest while, or for longer than last time where it had to be opened before.
+    mutating func open(at now: Int64) {
+        if openUntil != 0 { wait = min(wait * 2, Self.longest) }
+        openUntil = now + wait
+    }
+
     /// For how long it is open, in seconds.
     var waitSeconds: Int64 { wait / 1_000_000_000 }
+}
+
+/// What share of its worker a rule takes (plugin contract, section 6). A plain value; times in nanoseconds.
+struct ShareMeter {
+    private static let span: Int64 = 1_000_000_000
+    private static let slowCall = 1_000_000
+
+    private var began: Int64 = 0
+    private var calls = 0
+    private var samples = 0
+    private var sampled = 0
+    /// Whether its calls are slow enough that each is to be timed.
+    private(set) var isSlow = false
+
+    mutating func count() { calls &+= 1 }
+
+    /// Adds a call that was timed; true where the rule takes over `limit` of the second that has passed, in calls of over 1 ms.
+    mutating func add(_ nanoseconds: Int, at now: Int64, limit: Double) -> Bool {
+        samples += 1
+        sampled += nanoseconds
+        let mean = sampled / samples
+        isSlow = mean > Self.slowCall
+        if began == 0 { began = now }
+        guard now - began >= Self.span else { return false }
+        let share = Double(mean) * Double(calls) / Double(now - began)
+        (began, calls, samples, sampled) = (now, 0, 0, 0)
+        return mean > Self.slowCall && share > limit
+    }
 }

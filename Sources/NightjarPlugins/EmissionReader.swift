@@ -26,7 +26,7 @@ struct EmissionReader {
     /// Metrics are of the time of their event; of a span, that is its end.
     var eventTime: Timestamp {
         guard scope.isAtSpan, let row = scope.ref.span, row.pointee.end_nano != 0 else {
-            return scope.now
+            return scope.recordAtHand?.time ?? scope.now
         }
         // Not later than receipt and five minutes (signals contract, section 6): a clock that is ahead would stop gauges.
         return min(
@@ -63,9 +63,7 @@ struct EmissionReader {
         score.error = annotation.error.string
         score.experiment = experiment
         score.annotatorKind = annotation.annotator_kind.string ?? "code"
-        score.metadata["plugin"] = .string(
-            "\(plugin.name)@\(plugin.version ?? String(plugin.hash.prefix(12)))"
-        )
+        score.metadata["plugin"] = .string(plugin.signature)
         score.metadata["pluginHash"] = .string(plugin.hash)
         return score
     }
@@ -102,9 +100,7 @@ struct EmissionReader {
         feedback.comment = annotation.comment.string
         feedback.experiment = annotation.experiment.string
         if let author { feedback.metadata["userId"] = .string(author) }
-        feedback.metadata["plugin"] = .string(
-            "\(plugin.name)@\(plugin.version ?? String(plugin.hash.prefix(12)))"
-        )
+        feedback.metadata["plugin"] = .string(plugin.signature)
         return feedback
     }
 
@@ -140,10 +136,36 @@ struct EmissionReader {
             log.traceID = event.row.pointee.traceID
             log.spanID = SpanID(value: event.row.pointee.id)
             for (key, value) in scope.reader.metadata(event).entries { log.metadata[key] = value }
+        } else if let record = scope.recordAtHand {
+            log.traceID = record.traceID
+            log.spanID = record.spanID
         } else if let view = scope.view {
             log.traceID = view.id
         }
         return log
+    }
+}
+
+extension SignalEvent {
+    /// When what is no span was made.
+    fileprivate var time: Timestamp? {
+        switch self {
+        case .log(let log): log.timestamp
+        case .metric(let metric): metric.timestamp
+        case .score(let score): score.timestamp
+        case .feedback(let feedback): feedback.timestamp
+        default: nil
+        }
+    }
+
+    fileprivate var spanID: SpanID? {
+        switch self {
+        case .log(let log): log.spanID
+        case .metric(let metric): metric.spanID
+        case .score(let score): score.spanID
+        case .feedback(let feedback): feedback.spanID
+        default: nil
+        }
     }
 }
 

@@ -1,11 +1,11 @@
+import CNightjarLua
 import NightjarBus
 package import NightjarSignals
 import Synchronization
 
-/// One version of a plugin, loaded for every worker.
+/// One version of a plugin, loaded for every worker, or once where its scope is global.
 final class LoadedPlugin: Sendable {
-    let name: String
-    let hash: String
+    let source: PluginSource
     let version: String?
     let displayName: String?
     let description: String?
@@ -13,16 +13,28 @@ final class LoadedPlugin: Sendable {
     let loadedAt: Timestamp
     let metrics: [InstrumentDescriptor]
     let policies: [String: LabelPolicy]
+    let settings: Value.Object
+    let isGlobal: Bool
+    /// What it declares, and what is counted of each.
+    let declared: [Rule]
     let rules: [RuleRecord]
     /// The names of its scorers.
     let scorers: [String]
     let errors: ErrorRecord
     let log: PluginLog
+    let data: DataFiles
     /// Set where its states have run out of memory for good.
     let isExhausted = Atomic<Bool>(false)
+    /// The one state of a global plugin.
+    let shared: SharedInstance?
+    /// Where `nightjar.state` comes from, until the first worker takes it up.
+    let inheritance = Mutex<Inheritance?>(nil)
+    /// What `nightjar.state` held when the version went.
+    let lastState = Mutex<[UInt8]?>(nil)
     private let states: Mutex<[Handover?]>
     private let memory = Atomic<Int>(0)
-    private let hasWork: (spans: Bool, traces: Bool)
+    private let leaving = Atomic<Int>(0)
+    private let workers: Int
 
     /// An instance on its way from the loader to its worker.
     private struct Handover: @unchecked Sendable {
@@ -39,35 +51,43 @@ final class LoadedPlugin: Sendable {
         environment: PluginEnvironment,
         errors: ErrorRecord
     ) throws(PluginFault) {
-        var instances: [Handover?] = []
+        let data = DataFiles()
         let now = environment.now()
-        for _ in 0..<max(workers, 1) {
+        func make() throws(PluginFault) -> PluginInstance {
             let instance = try PluginInstance(
                 source,
                 limits: environment.limits,
                 registry: environment.registry,
                 settings: environment.settings[source.name] ?? [:],
-                now: now
+                now: now,
+                data: data
             )
             environment.log.deliver(emissionsOf: instance, plugin: source.name)
-            instances.append(Handover(instance: instance))
+            return instance
         }
-        guard let declarations = instances.first??.instance.declarations else {
-            throw PluginFault(code: .load, plugin: source.name, detail: "no state was made")
+        let first = try make()
+        let declarations = first.declarations
+        var instances: [Handover?] = []
+        if declarations.isGlobal {
+            shared = SharedInstance(first)
+        } else {
+            shared = nil
+            instances.append(Handover(instance: first))
+            for _ in 1..<max(workers, 1) { instances.append(Handover(instance: try make())) }
         }
-        name = source.name
-        hash = source.hash
+        self.source = source
+        self.data = data
+        self.workers = max(workers, 1)
         version = declarations.version
         displayName = declarations.displayName
         description = declarations.description
         metrics = declarations.metrics
         policies = declarations.policies
+        settings = declarations.settings
+        isGlobal = declarations.isGlobal
+        declared = declarations.rules
         rules = declarations.rules.map(RuleRecord.init)
         scorers = declarations.rules.compactMap(\.scorer)
-        hasWork = (
-            declarations.rules.contains { $0.event == .spanEnded },
-            declarations.rules.contains { $0.event == .traceEnded }
-        )
         self.generation = generation
         self.errors = errors
         log = environment.log
@@ -75,8 +95,11 @@ final class LoadedPlugin: Sendable {
         states = Mutex(instances)
     }
 
-    var wantsSpans: Bool { hasWork.spans }
-    var wantsTraces: Bool { hasWork.traces }
+    var name: String { source.name }
+    var hash: String { source.hash }
+
+    /// What its verdicts are signed with.
+    var signature: String { "\(name)@\(version ?? String(hash.prefix(12)))" }
 
     /// The instance of a worker; once.
     func take(worker: Int) -> PluginInstance? {
@@ -88,9 +111,88 @@ final class LoadedPlugin: Sendable {
         return handover?.instance
     }
 
+    /// A worker has left this version; true for the last one.
+    func leave() -> Bool { leaving.wrappingAdd(1, ordering: .acquiringAndReleasing).newValue == workers }
+
     func note(memoryBytes: Int) { memory.store(memoryBytes, ordering: .relaxed) }
 
     var memoryBytes: Int { memory.load(ordering: .relaxed) }
+}
+
+/// Where the state of a global plugin comes from.
+enum Inheritance: Sendable {
+    /// From the version that ran before, which goes on until this one is taken up.
+    case running(LoadedPlugin)
+    /// From what was stored; `version` is absent where the content is the same.
+    case stored([UInt8], version: String?)
+}
+
+extension LoadedPlugin {
+    /// Fills the state of an instance with what it inherits; call before it is used.
+    func inherit(into state: LuaState) {
+        let source = inheritance.withLock { inheritance in
+            defer { inheritance = nil }
+            return inheritance
+        }
+        let packed: [UInt8]?
+        let version: String?
+        switch source {
+        case .running(let old):
+            packed = old.packedState()
+            version = old.hash == hash ? nil : old.version ?? String(old.hash.prefix(12))
+        case .stored(let bytes, let stored): (packed, version) = (bytes, stored)
+        case nil: return
+        }
+        guard let packed, state.unpackState(packed, version: version) != .ok else { return }
+        log.write(.error, name, "its state could not be handed over: \(state.failure.message)")
+    }
+
+    /// What `nightjar.state` holds now, or held at the end; nil where there is none or it cannot be kept.
+    func packedState() -> [UInt8]? {
+        guard let shared else { return nil }
+        if let last = lastState.withLock({ $0 }) { return last }
+        return shared.enter { instance in
+            guard let state = instance.state else { return nil }
+            guard let packed = state.packState() else {
+                log.write(.error, name, "its state is not kept: \(state.failure.message)")
+                return nil
+            }
+            return packed
+        }
+    }
+}
+
+/// The one state of a global plugin: whichever worker has an event for it enters it, one at a time.
+final class SharedInstance: Sendable {
+    private struct Content: @unchecked Sendable {
+        // Unchecked: reached under the lock only.
+        let instance: PluginInstance
+        /// Whether the first worker could take it up; nil before it tried.
+        var isFit: Bool?
+    }
+
+    private let content: Mutex<Content>
+
+    init(_ instance: PluginInstance) { content = Mutex(Content(instance: instance)) }
+
+    /// Calls with the instance while no other worker is in it.
+    func enter<Result>(_ body: (PluginInstance) -> Result) -> Result {
+        // The instance never leaves the closure; what the caller brings stays on its own thread.
+        nonisolated(unsafe) let body = body
+        nonisolated(unsafe) var result: Result?
+        content.withLock { result = body($0.instance) }
+        guard let result else { preconditionFailure("the body was called") }
+        return result
+    }
+
+    /// Calls the first worker's body with the instance, before any worker is in it; true where it is fit to be used.
+    func takeUp(_ body: (PluginInstance) -> Bool) -> Bool {
+        nonisolated(unsafe) let body = body
+        return content.withLock { content in
+            if content.isFit == nil { content.isFit = body(content.instance) }
+            return content.isFit == true
+        }
+    }
 }
 
 /// What loading needs to know.

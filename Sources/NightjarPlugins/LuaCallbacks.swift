@@ -15,7 +15,14 @@ func makeCallbacks(for instance: PluginInstance) -> nj_callbacks {
         find: find,
         module: module,
         trace: trace,
-        now: now
+        now: now,
+        read_record: readRecord,
+        fetch: fetch,
+        annotations: annotations,
+        data_member: dataMember,
+        data_next: dataNext,
+        data_length: dataLength,
+        test: test
     )
 }
 
@@ -108,5 +115,94 @@ private func now(_ context: UnsafeMutableRawPointer?) -> Double {
     guard let owner = instance(context) else { return 0 }
     return owner._withUnsafeGuaranteedRef { instance in
         (instance.scope?.now ?? instance.loadedAt).seconds
+    }
+}
+
+private func readRecord(
+    _ context: UnsafeMutableRawPointer?,
+    _ handle: Int32,
+    _ field: Int32,
+    _ reply: UnsafeMutablePointer<nj_reply>?
+) -> Int32 {
+    guard let owner = instance(context), let reply else { return NJ_REPLY_ERROR.rawValue }
+    return owner._withUnsafeGuaranteedRef { instance in
+        guard let event = instance.scope?.record(handle) else { return NJ_REPLY_ABSENT.rawValue }
+        let value = RecordFields.value(nj_record_field(UInt32(field)), of: event)
+        return instance.answer(value, reply)
+    }
+}
+
+private func fetch(_ context: UnsafeMutableRawPointer?, _ high: UInt64, _ low: UInt64)
+    -> UnsafePointer<nj_trace>?
+{
+    instance(context)?._withUnsafeGuaranteedRef { $0.scope?.fetch(TraceID(high: high, low: low)) }
+}
+
+private func annotations(
+    _ context: UnsafeMutableRawPointer?,
+    _ trace: UnsafePointer<nj_trace>?,
+    _ kind: Int32,
+    _ reply: UnsafeMutablePointer<nj_reply>?
+) -> Int32 {
+    guard let owner = instance(context), let trace, let reply else { return NJ_REPLY_ERROR.rawValue }
+    return owner._withUnsafeGuaranteedRef { instance in
+        let id = TraceID(high: trace.pointee.trace_high, low: trace.pointee.trace_low)
+        let handles = instance.scope?.annotations(of: id, nj_object(UInt32(kind))) ?? []
+        instance.answer(indexes: handles, reply)
+        return NJ_REPLY_DONE.rawValue
+    }
+}
+
+private func dataMember(
+    _ context: UnsafeMutableRawPointer?,
+    _ node: Int64,
+    _ key: nj_text,
+    _ place: Int64,
+    _ reply: UnsafeMutablePointer<nj_reply>?
+) -> Int32 {
+    guard let owner = instance(context), let reply else { return NJ_REPLY_ERROR.rawValue }
+    return owner._withUnsafeGuaranteedRef { instance in
+        guard let (file, at) = instance.dataFile(node),
+            let member = file.member(of: at, key: key.string, place: Int(place))
+        else { return NJ_REPLY_ABSENT.rawValue }
+        return instance.answer(member: member, of: file, node, reply)
+    }
+}
+
+private func dataNext(
+    _ context: UnsafeMutableRawPointer?,
+    _ node: Int64,
+    _ place: Int64,
+    _ reply: UnsafeMutablePointer<nj_reply>?
+) -> Int32 {
+    guard let owner = instance(context), let reply else { return NJ_REPLY_ERROR.rawValue }
+    return owner._withUnsafeGuaranteedRef { instance in
+        guard let (file, at) = instance.dataFile(node), let next = file.next(of: at, after: Int(place)) else {
+            return NJ_REPLY_ABSENT.rawValue
+        }
+        return instance.answer(member: next.handle, key: next.key, of: file, node, reply)
+    }
+}
+
+private func dataLength(_ context: UnsafeMutableRawPointer?, _ node: Int64) -> Int64 {
+    guard let owner = instance(context) else { return 0 }
+    return owner._withUnsafeGuaranteedRef { instance in
+        instance.dataFile(node).map { Int64($0.file.length(of: $0.node)) } ?? 0
+    }
+}
+
+private func test(
+    _ context: UnsafeMutableRawPointer?,
+    _ operation: nj_text,
+    _ arguments: nj_text,
+    _ reply: UnsafeMutablePointer<nj_reply>?
+) -> Int32 {
+    guard let owner = instance(context), let reply else { return NJ_REPLY_ERROR.rawValue }
+    return owner._withUnsafeGuaranteedRef { instance in
+        do throws(DeclarationFault) {
+            return instance.answer(try instance.ask(operation.string ?? "", Array(arguments.buffer)), reply)
+        } catch {
+            return instance.answer(fault: error.text, reply)
+        }
     }
 }

@@ -74,6 +74,87 @@ final class LuaState {
     /// Calls a function without arguments.
     func call(_ function: Int32) -> Outcome { outcome(nj_lua_call(handle, function)) }
 
+    /// Calls a rule with an event that is no span.
+    func call(_ function: Int32, record handle: Int32, of object: nj_object) -> Outcome {
+        outcome(nj_lua_call_record(self.handle, function, Int32(object.rawValue), handle))
+    }
+
+    /// Calls a processor; whether the event is to be kept.
+    func process(_ function: Int32, span: nj_span_ref) -> (outcome: Outcome, keeps: Bool) {
+        var span = span
+        var keeps = true
+        let result = nj_lua_call_process(handle, function, &span, Int32(NJ_OBJECT_SPAN.rawValue), 0, &keeps)
+        return (outcome(result), keeps)
+    }
+
+    /// Calls a processor with an event that is no span; whether it is to be kept.
+    func process(_ function: Int32, record: Int32, of object: nj_object) -> (outcome: Outcome, keeps: Bool) {
+        var keeps = true
+        let result = nj_lua_call_process(handle, function, nil, Int32(object.rawValue), record, &keeps)
+        return (outcome(result), keeps)
+    }
+
+    /// Asks a sampler about the first span of a trace.
+    func sample(_ function: Int32, span: nj_span_ref) -> (outcome: Outcome, share: Double) {
+        var share = 1.0
+        let result = nj_lua_call_sampler(handle, function, span, &share)
+        return (outcome(result), share)
+    }
+
+    /// How many more emissions the event may have.
+    func allow(_ more: Int) { nj_lua_allow(handle, UInt32(clamping: max(more, 0))) }
+
+    /// Gives the script what only test files have.
+    func addTests() { nj_lua_add_tests(handle) }
+
+    /// Calls a test; `prelude` makes its table.
+    func test(_ function: Int32, prelude: String) -> Outcome {
+        prelude.withText { outcome(nj_lua_call_test(handle, function, $0)) }
+    }
+
+    /// Notes from now on which lines run.
+    func cover() { nj_lua_cover(handle) }
+
+    /// The lines that ran, by the name of their source.
+    var coveredLines: [String: Set<Int>] {
+        let found = LineSets()
+        nj_lua_covered(handle, Unmanaged.passUnretained(found).toOpaque()) { context, source, bits, words in
+            guard let context, let bits else { return }
+            let found = Unmanaged<LineSets>.fromOpaque(context).takeUnretainedValue()
+            let name = source.string ?? ""
+            for word in 0..<Int(words) where bits[word] != 0 {
+                for bit in 0..<64 where bits[word] >> UInt64(bit) & 1 != 0 {
+                    found.lines[name, default: []].insert(word * 64 + bit)
+                }
+            }
+        }
+        return found.lines
+    }
+
+    private final class LineSets {
+        var lines: [String: Set<Int>] = [:]
+    }
+
+    /// The script keeps `nightjar.state`.
+    func keepState() { nj_lua_keep_state(handle) }
+
+    /// What `nightjar.state` holds, packed; nil where that cannot be kept, or there is none.
+    func packState() -> [UInt8]? {
+        var packed = nj_text()
+        guard outcome(nj_lua_pack_state(handle, &packed)) == .ok, packed.isPresent else { return nil }
+        return Array(packed.buffer)
+    }
+
+    /// Fills `nightjar.state` with what an earlier version packed; with its version, by way of `nightjar.migrate`.
+    func unpackState(_ packed: [UInt8], version: String?) -> Outcome {
+        packed.withUnsafeBytes { bytes in
+            guard let version else {
+                return outcome(nj_lua_unpack_state(handle, nj_text(bytes), .absent))
+            }
+            return version.withText { outcome(nj_lua_unpack_state(handle, nj_text(bytes), $0)) }
+        }
+    }
+
     /// Why the last load or call failed.
     var failure: Failure {
         let failure = nj_lua_failure(handle).pointee

@@ -5,9 +5,7 @@ import NightjarSignals
 /// Compiles the tables that scripts write as `match` (plugin contract, section 4).
 enum MatchCompiler {
     /// The names of the fields that a span can be matched by.
-    static let spanFields: [String] = (0..<Int32(NJ_F_METHODS.rawValue)).compactMap {
-        nj_span_field_name($0).map { String(cString: $0) }
-    }
+    static let spanFields = ObjectFields.names(of: NJ_OBJECT_SPAN)
 
     private static let usageFields: [String: Int] = [
         "input_tokens": NJ_MATCH_INPUT_TOKENS, "output_tokens": NJ_MATCH_OUTPUT_TOKENS,
@@ -76,17 +74,17 @@ enum MatchCompiler {
             try checkNumeric(test, key: key)
             return tree(test, field: field, key: nil)
         }
-        if decoded.contains(raw) || (rest != nil && raw == NJ_F_ERROR.rawValue) {
-            guard raw != NJ_F_ERROR.rawValue else {
-                throw DeclarationFault("match key '\(key)': match the error by exists, or by its attributes")
-            }
+        let isTable = raw == NJ_F_ERROR.rawValue || raw == NJ_F_SCOPE.rawValue
+        if decoded.contains(raw) || (rest != nil && isTable) {
             let path = rest.map { $0.split(separator: ".").map(String.init) } ?? []
             // Metadata is the caller's: its keys are flat.
             let flat = raw == NJ_F_METADATA.rawValue ? [rest].compactMap(\.self) : path
             return .value(ValueCondition(field: Int32(raw), path: flat, test: test))
         }
         guard rest == nil else { throw DeclarationFault("match key '\(key)': \(name) has no parts") }
-        if raw == NJ_F_SCOPE.rawValue { throw DeclarationFault("match key 'scope' is not supported") }
+        guard raw != NJ_F_SCOPE.rawValue else {
+            throw DeclarationFault("match key 'scope': name a part, as in ['scope.name']")
+        }
         if numeric.contains(field) { try checkNumeric(test, key: key) }
         return tree(test, field: field, key: nil)
     }

@@ -138,6 +138,7 @@ struct ValueCondition: Sendable {
     func holds(for span: SpanReference, in scope: SpanScope) -> Bool {
         switch scope.content(nj_field(UInt32(field)), of: span) {
         case .absent: test.holds(for: nil)
+        case .number(let number): test.holds(for: .double(number))
         case .text(let bytes):
             test.holds(for: path.isEmpty ? .string(String(decoding: bytes, as: UTF8.self)) : nil)
         case .value(let value): test.holds(for: value.at(path))

@@ -8,6 +8,10 @@ package struct PluginFault: Error, Sendable, Equatable, CustomStringConvertible 
         case load
         /// The source used up the budget for loading.
         case limit
+        /// Its own tests fail.
+        case tests
+        /// It cannot take over the state of the version before it.
+        case state
     }
 
     /// The kind.
@@ -31,9 +35,11 @@ package struct PluginFault: Error, Sendable, Equatable, CustomStringConvertible 
     }
 }
 
-/// What a declaration gets wrong; the host adds file and line.
-struct DeclarationFault: Error {
-    let text: String
+/// What a declaration or an expectation gets wrong; the host adds file and line.
+package struct DeclarationFault: Error, Sendable {
+    /// What is wrong, and the cure where it is known.
+    package let text: String
 
-    init(_ text: String) { self.text = text }
+    /// A fault.
+    package init(_ text: String) { self.text = text }
 }

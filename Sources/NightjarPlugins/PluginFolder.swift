@@ -67,7 +67,8 @@ package struct PluginFolder: Sendable {
 
     private func entry(name: String, file: String, full: String, root: String?) -> Entry {
         switch contents(of: full, within: root) {
-        case .success(let text): .source(PluginSource(name: name, file: file, text: text))
+        case .success(let text):
+            .source(PluginSource(name: name, file: file, text: text, folder: root ?? parent(of: full)))
         case .failure(let reason):
             .unreadable(PluginFault(code: .unreadable, plugin: name, detail: "\(file): \(reason.text)"))
         }
@@ -88,7 +89,9 @@ package struct PluginFolder: Sendable {
                 else { continue }
                 modules["\(name).\(member.dropLast(4))"] = source
             }
-            return .source(PluginSource(name: name, file: file, text: text, modules: modules))
+            return .source(
+                PluginSource(name: name, file: file, text: text, modules: modules, folder: full)
+            )
         }
     }
 
@@ -129,6 +132,10 @@ package struct PluginFolder: Sendable {
             count += got
         }
         return .success(Array(bytes[..<count]))
+    }
+
+    private func parent(of file: String) -> String {
+        file.lastIndex(of: "/").map { $0 == file.startIndex ? "/" : String(file[..<$0]) } ?? "."
     }
 
     private func names(in path: String) -> [String] {

@@ -10,8 +10,11 @@ package struct PluginConfiguration: Sendable {
     package var limits = PluginLimits()
     /// Settings of plugins by name, over the defaults that they declare.
     package var settings: [String: Value.Object] = [:]
-    /// Plugins that are not to run.
+    /// Plugins that are not to run, whatever is said while the process runs.
     package var disabled: Set<String> = []
+    /// Runs the tests that lie beside a plugin before a new version of it goes live, and tells which of them fail; nil: none are
+    /// run. Called on the loader's thread.
+    package var test: (@Sendable (PluginSource) -> [String])?
 
     /// The defaults, for a folder.
     package init(folder: String) { self.folder = folder }
@@ -21,36 +24,51 @@ package struct PluginConfiguration: Sendable {
 /// Safe to use from any thread.
 package final class PluginHost: Sendable {
     /// The sets that sessions adopt.
-    package let sets = PluginSetSource()
+    package let sets: PluginSetSource
 
-    private struct State {
+    struct State {
         var loaded: [String: LoadedPlugin] = [:]
         var generations: [String: Int] = [:]
         var seen: [String: String] = [:]
         var faults: [String: PluginFault] = [:]
         var lastLoads: [String: Timestamp] = [:]
         var errors: [String: ErrorRecord] = [:]
-        var disabled: Set<String> = []
         var emptySince: [String: Int64] = [:]
+        /// What is kept beyond the process.
+        var memories: [String: PluginMemory] = [:]
+        /// Metrics of plugins that are gone, and since when.
+        var departed: [String: (metrics: [String], since: Int64)] = [:]
+        var lastStateSave: Int64 = 0
     }
 
     /// An editor may empty a file before it writes it anew.
-    private static let emptyFilePatienceNanoseconds: Int64 = 500_000_000
+    static let emptyFilePatienceNanoseconds: Int64 = 500_000_000
+    /// Metrics of a deleted plugin stay in view for so long, and so does its state.
+    static let departureNanoseconds: Int64 = 300_000_000_000
+    /// So often is the state of plugins saved.
+    static let stateSaveNanoseconds: Int64 = 10_000_000_000
 
-    private let state: Mutex<State>
-    private let folder: PluginFolder
-    private let environment: PluginEnvironment
-    private let workers: Int
+    let state: Mutex<State>
+    let folder: PluginFolder
+    let environment: PluginEnvironment
+    let configuration: PluginConfiguration
+    let archive: any PluginArchive
+    let workers: Int
     private let watch: FolderWatch
+    private let runMemories = Mutex<[RunMemory]>([])
 
     /// A host for a number of workers. Nothing is loaded before ``loadAll()``.
     package init(
         _ configuration: PluginConfiguration,
         registry: MetricRegistry,
         workers: Int,
+        archive: any PluginArchive = InMemoryPluginArchive(),
         now: @escaping @Sendable () -> Timestamp,
         log: @escaping @Sendable (PluginLogLine) -> Void = { _ in }
     ) {
+        self.configuration = configuration
+        self.archive = archive
+        sets = PluginSetSource(limits: configuration.limits)
         folder = PluginFolder(path: configuration.folder)
         environment = PluginEnvironment(
             registry: registry,
@@ -61,16 +79,28 @@ package final class PluginHost: Sendable {
         )
         self.workers = workers
         var initial = State()
-        initial.disabled = configuration.disabled
+        initial.memories = archive.memories()
+        initial.lastStateSave = monotonicNow()
         state = Mutex(initial)
         watch = FolderWatch(path: configuration.folder)
     }
 
     deinit { watch.stop() }
 
-    /// A session for one worker, numbered from 0.
-    package func session(worker: Int, reader: any SpanReader) -> PluginSession {
-        PluginSession(sets, worker: worker, reader: reader)
+    /// A session for one worker, numbered from 0. `traces` is where its rules find traces that they ask for by id.
+    package func session(
+        worker: Int,
+        reader: any SpanReader,
+        traces: (any PluginTraces)? = nil
+    ) -> PluginSession {
+        let memory = RunMemory()
+        runMemories.withLock { $0.append(memory) }
+        return PluginSession(sets, worker: worker, reader: reader, traces: traces, memory: memory)
+    }
+
+    /// What rules did for a trace, as far as it is remembered.
+    package func runs(of trace: TraceID) -> [RunMemory.Run] {
+        runMemories.withLock { $0 }.flatMap { $0.runs(of: trace) }
     }
 
     /// Loads what lies in the folder and publishes it; returns when it is done.
@@ -82,27 +112,17 @@ package final class PluginHost: Sendable {
     package func startWatching() {
         watch.start { [weak self] in
             guard let self else { return false }
-            return reload(folder.scan())
+            let changed = reload(folder.scan())
+            keepHouse()
+            return changed
         }
     }
 
     /// Stops following the folder; what is loaded stays.
     package func stop() { watch.stop() }
 
-    /// Loads a plugin once more, whether or not its content changed.
-    /// - Throws: ``PluginFault`` where it does not load; what was running stays.
-    package func reload(_ name: String) throws(PluginFault) {
-        state.withLock { _ = $0.seen.removeValue(forKey: name) }
-        loadAll()
-        if let fault = state.withLock({ $0.faults[name] }) { throw fault }
-    }
-
-    /// Switches a plugin off or on again.
-    package func setEnabled(_ enabled: Bool, _ name: String) {
-        state.withLock { state in
-            if enabled { state.disabled.remove(name) } else { state.disabled.insert(name) }
-        }
-        publish()
+    func onLoaderThread(_ body: @escaping @Sendable () -> Void) {
+        watch.serialised { runOnLargeStack(body) }
     }
 
     /// What is known of each plugin, by name.
@@ -117,7 +137,7 @@ package final class PluginHost: Sendable {
         let plugin = state.loaded[name]
         let fault = state.faults[name]
         let condition: PluginStatus.Condition =
-            if state.disabled.contains(name) {
+            if isDisabled(name, state) {
                 .disabled
             } else if plugin == nil || plugin?.isExhausted.load(ordering: .relaxed) == true {
                 .failed
@@ -133,6 +153,7 @@ package final class PluginHost: Sendable {
             generation: plugin?.generation ?? 0,
             since: plugin?.loadedAt,
             condition: condition,
+            isPinned: state.memories[name]?.pin != nil,
             rules: plugin?.rules.map(\.status) ?? [],
             metrics: plugin?.metrics.map(\.name) ?? [],
             memoryBytes: plugin?.memoryBytes ?? 0,
@@ -142,193 +163,7 @@ package final class PluginHost: Sendable {
         )
     }
 
-    // MARK: Loading
-
-    /// Brings what is loaded in line with the folder; whether anything changed. Runs on one thread at a time: the loader's.
-    @discardableResult
-    private func reload(_ entries: [String: PluginFolder.Entry]) -> Bool {
-        var changed = false
-        // Told after the set is out: who reads the line finds the version there.
-        var news: [(name: String, text: String)] = []
-        for (name, entry) in entries.sorted(by: { $0.key < $1.key }) {
-            let mark = entry.mark
-            guard state.withLock({ $0.seen[name] != mark }), !isMomentarilyEmpty(name, entry) else {
-                continue
-            }
-            if load(name, entry) {
-                changed = true
-                let generation = state.withLock { $0.generations[name] ?? 0 }
-                news.append((name, "loaded, generation \(generation)"))
-            }
-            state.withLock { $0.seen[name] = mark }
-        }
-        let gone = state.withLock { state in Set(state.seen.keys).subtracting(entries.keys) }
-        for name in gone.sorted() {
-            changed = true
-            state.withLock { state in
-                state.seen[name] = nil
-                state.loaded[name] = nil
-                state.faults[name] = nil
-                state.errors[name] = nil
-            }
-            environment.registry.setPolicies([:], source: name)
-            environment.registry.withdraw(source: name)
-            news.append((name, "unloaded: its file is gone"))
-        }
-        if changed { publish() }
-        for line in news { environment.log.write(.info, line.name, line.text) }
-        return changed
+    func isDisabled(_ name: String, _ state: State) -> Bool {
+        configuration.disabled.contains(name) || state.memories[name]?.isDisabled == true
     }
-
-    /// Whether a running plugin's file is empty, and has been for no longer than a save takes.
-    private func isMomentarilyEmpty(_ name: String, _ entry: PluginFolder.Entry) -> Bool {
-        state.withLock { state in
-            guard case .source(let source) = entry, source.text.isEmpty, state.loaded[name] != nil else {
-                state.emptySince[name] = nil
-                return false
-            }
-            let since = state.emptySince[name] ?? monotonicNow()
-            state.emptySince[name] = since
-            return monotonicNow() - since < Self.emptyFilePatienceNanoseconds
-        }
-    }
-
-    /// Loads one entry; whether a new version is there.
-    private func load(_ name: String, _ entry: PluginFolder.Entry) -> Bool {
-        let (generation, errors) = state.withLock { state -> (Int, ErrorRecord) in
-            let errors = state.errors[name] ?? ErrorRecord()
-            state.errors[name] = errors
-            state.lastLoads[name] = environment.now()
-            return ((state.generations[name] ?? 0) + 1, errors)
-        }
-        do throws(PluginFault) {
-            guard case .source(let source) = entry else {
-                if case .unreadable(let fault) = entry { throw fault }
-                return false
-            }
-            let plugin = try LoadedPlugin(
-                source,
-                generation: generation,
-                workers: workers,
-                environment: environment,
-                errors: errors
-            )
-            try checkScorers(of: plugin)
-            try declareMetrics(of: plugin)
-            state.withLock { state in
-                state.loaded[name] = plugin
-                state.generations[name] = generation
-                state.faults[name] = nil
-            }
-            return true
-        } catch {
-            let keeps = state.withLock { state in
-                state.faults[name] = error
-                return state.loaded[name] != nil
-            }
-            let rest = keeps ? "; the running version stays" : ""
-            environment.log.write(.error, name, "does not load: \(error.detail)\(rest)")
-            return false
-        }
-    }
-
-    /// A scorer of a name that another plugin has would replace its verdicts: the one that runs stays.
-    private func checkScorers(of plugin: LoadedPlugin) throws(PluginFault) {
-        let others = state.withLock { state in state.loaded.values.filter { $0.name != plugin.name } }
-        for other in others.sorted(by: { $0.name < $1.name }) {
-            guard let scorer = plugin.scorers.first(where: other.scorers.contains) else { continue }
-            throw PluginFault(
-                code: .load,
-                plugin: plugin.name,
-                detail: "the scorer \(scorer) is \(other.name)'s already; give it another name"
-            )
-        }
-    }
-
-    /// Metrics and policies are the process's before any worker can use them.
-    private func declareMetrics(of plugin: LoadedPlugin) throws(PluginFault) {
-        do throws(MetricError) {
-            for metric in plugin.metrics {
-                _ = try environment.registry.instrument(metric, source: plugin.name)
-            }
-        } catch {
-            throw PluginFault(code: .load, plugin: plugin.name, detail: error.description)
-        }
-        environment.registry.setPolicies(plugin.policies, source: plugin.name)
-    }
-
-    private func publish() {
-        let plugins = state.withLock { state in
-            state.loaded.values.filter { !state.disabled.contains($0.name) }
-        }
-        sets.publish(plugins)
-    }
-
-    private func onLoaderThread(_ body: @escaping @Sendable () -> Void) {
-        watch.serialised { runOnLargeStack(body) }
-    }
-}
-
-extension PluginFolder.Entry {
-    /// What a change of the entry changes.
-    fileprivate var mark: String {
-        switch self {
-        case .source(let source): source.hash
-        case .unreadable(let fault): fault.detail
-        }
-    }
-}
-
-extension PluginHost {
-    /// Loads plugins once, for commands that run them without a folder.
-    /// - Throws: ``PluginFaults`` with every fault, when any file does not load.
-    package static func load(
-        files: [PluginSource],
-        limits: PluginLimits = PluginLimits(),
-        settings: [String: Value.Object] = [:],
-        registry: MetricRegistry,
-        workers: Int = 1,
-        now: @escaping @Sendable () -> Timestamp,
-        log: @escaping @Sendable (PluginLogLine) -> Void = { _ in }
-    ) throws(PluginFaults) -> PluginSetSource {
-        let environment = PluginEnvironment(
-            registry: registry,
-            limits: limits,
-            settings: settings,
-            log: PluginLog(receive: log),
-            now: now
-        )
-        let outcome = Mutex<(plugins: [LoadedPlugin], faults: [PluginFault])>(([], []))
-        runOnLargeStack {
-            for file in files {
-                do throws(PluginFault) {
-                    let plugin = try LoadedPlugin(
-                        file,
-                        generation: 1,
-                        workers: workers,
-                        environment: environment,
-                        errors: ErrorRecord()
-                    )
-                    outcome.withLock { $0.plugins.append(plugin) }
-                } catch {
-                    outcome.withLock { $0.faults.append(error) }
-                }
-            }
-        }
-        let (plugins, faults) = outcome.withLock { $0 }
-        guard faults.isEmpty else { throw PluginFaults(faults: faults) }
-        for plugin in plugins { registry.setPolicies(plugin.policies, source: plugin.name) }
-        let source = PluginSetSource()
-        source.publish(plugins)
-        return source
-    }
-}
-
-/// Why some plugins cannot be loaded.
-package struct PluginFaults: Error, Sendable, CustomStringConvertible {
-    /// One for each plugin that does not load.
-    package let faults: [PluginFault]
-
-    /// A line for each.
-    package var description: String { faults.map(\.description).joined(separator: "\n") }
 }

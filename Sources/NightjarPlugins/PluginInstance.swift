@@ -14,7 +14,11 @@ final class PluginInstance {
     var scope: SpanScope?
     private let registry: MetricRegistry
     private let overrides: Value.Object
+    private let data: DataFiles
+    /// What a test file drives; nil for a plugin.
+    private let driver: (any PluginTestDriver)?
     private var reply = UnsafeMutableRawBufferPointer.allocate(byteCount: 1024, alignment: 8)
+    private var keyBytes = UnsafeMutableRawBufferPointer.allocate(byteCount: 1, alignment: 1)
     private(set) var state: LuaState?
     private var isLive = false
 
@@ -25,8 +29,12 @@ final class PluginInstance {
         limits: PluginLimits,
         registry: MetricRegistry,
         settings: Value.Object,
-        now: Timestamp
+        now: Timestamp,
+        data: DataFiles = DataFiles(),
+        driver: (any PluginTestDriver)? = nil
     ) throws(PluginFault) {
+        self.data = data
+        self.driver = driver
         self.source = source
         self.registry = registry
         overrides = settings
@@ -36,6 +44,7 @@ final class PluginInstance {
             throw PluginFault(code: .limit, plugin: source.name, detail: "no memory for a state")
         }
         self.state = state
+        if driver != nil { state.addTests() }
         let outcome = state.load(source.text, file: source.file)
         guard outcome == .ok else {
             let failure = state.failure
@@ -52,6 +61,7 @@ final class PluginInstance {
         // The state may still ask the instance while it closes.
         state = nil
         reply.deallocate()
+        keyBytes.deallocate()
     }
 
     /// The id of a metric that an emission names.
@@ -78,28 +88,67 @@ final class PluginInstance {
     func declare(_ raw: nj_declaration) throws(DeclarationFault) -> Int {
         let name = raw.name.string ?? ""
         let options = try value(raw.options)
-        let place = raw.place.string ?? source.file
+        let function = RuleFunction(
+            handle: raw.function,
+            place: raw.place.string ?? source.file,
+            line: Int(raw.line)
+        )
         switch nj_declaration_kind(UInt32(raw.kind)) {
         case NJ_DECLARE_PLUGIN:
             try declarations.plugin(options ?? .object([:]))
+            if declarations.isGlobal { state?.keepState() }
             try applySettings()
         case NJ_DECLARE_RULE:
             try declarations.rule(
                 event: name,
                 match: value(raw.match),
                 options: options,
-                function: raw.function,
-                place: place
+                function: function
             )
         case NJ_DECLARE_SCORER:
-            try declarations.scorer(name: name, options: options, function: raw.function, place: place)
+            try declarations.scorer(name: name, options: options, function: function)
         case NJ_DECLARE_COUNTER: return try metric(.counter, name, options)
         case NJ_DECLARE_GAUGE: return try metric(.gauge, name, options)
         case NJ_DECLARE_HISTOGRAM: return try metric(.histogram, name, options)
         case NJ_DECLARE_LABELS: try declarations.labels(metric: name, options ?? .object([:]))
+        case NJ_DECLARE_PROCESS:
+            try declarations.process(
+                signal: name,
+                match: value(raw.match),
+                function: function
+            )
+        case NJ_DECLARE_SAMPLER: try declarations.sampler(function: function)
+        case NJ_DECLARE_EVERY: try declarations.every(raw.number, function: function)
+        case NJ_DECLARE_DATA: return try openData(name) << 32
+        case NJ_DECLARE_TEST:
+            declarations.tests.append(
+                DeclaredTest(name: name, function: raw.function, options: options, place: function.place)
+            )
         default: declarations.unload.append(raw.function)
         }
         return 0
+    }
+
+    private func openData(_ name: String) throws(DeclarationFault) -> Int {
+        guard let folder = source.folder else {
+            throw DeclarationFault("nightjar.data needs a plugin that lies in a folder")
+        }
+        return try data.number(of: name, in: folder)
+    }
+
+    /// The file of a node's handle, and the node within it.
+    func dataFile(_ handle: Int64) -> (file: DataFile, node: Int)? {
+        data.file(Int(handle >> 32)).map { ($0, Int(handle & 0xFFFF_FFFF)) }
+    }
+
+    /// Passes on what a test asks for.
+    func ask(_ operation: String, _ arguments: [UInt8]) throws(DeclarationFault) -> Value? {
+        guard let driver else { throw DeclarationFault("there is no test here") }
+        let list: Value
+        do throws(JSONError) { list = try Value(jsonBytes: arguments) } catch {
+            throw DeclarationFault("the arguments cannot be read: \(error.detail)")
+        }
+        return try driver.perform(operation, list.array ?? [])
     }
 
     private func metric(_ type: MetricType, _ name: String, _ options: Value?) throws(DeclarationFault) -> Int
@@ -172,11 +221,51 @@ final class PluginInstance {
         let program = MatchProgram(try MatchCompiler.span(match))
         let spans = UnsafeBufferPointer(start: trace.spans, count: Int(trace.count))
         let found = spans.indices.filter { program.holds(spans[$0], in: scope) }.map { Int32($0) }
-        found.withUnsafeBytes { keep($0) }
+        answer(indexes: found, reply)
+    }
+
+    /// Answers with numbers; they lie in the reply's buffer until the next answer.
+    func answer(indexes: [Int32], _ reply: UnsafeMutablePointer<nj_reply>) {
+        indexes.withUnsafeBytes { keep($0) }
         reply.pointee.indexes = self.reply.baseAddress.map {
             UnsafePointer($0.assumingMemoryBound(to: Int32.self))
         }
-        reply.pointee.count = UInt32(found.count)
+        reply.pointee.count = UInt32(indexes.count)
+    }
+
+    /// Answers with a value, absent for nil.
+    func answer(_ value: Value?, _ reply: UnsafeMutablePointer<nj_reply>) -> Int32 {
+        switch value {
+        case nil: return NJ_REPLY_ABSENT.rawValue
+        case .double(let number)?: return answer(.number(number), reply)
+        case .int(let whole)? where abs(whole) < 1 << 53: return answer(.number(Double(whole)), reply)
+        case let value?: return answer(.value(value), reply)
+        }
+    }
+
+    /// Answers with a member of a data file: what has members itself is a handle.
+    func answer(
+        member: Int,
+        key: String? = nil,
+        of file: DataFile,
+        _ node: Int64,
+        _ reply: UnsafeMutablePointer<nj_reply>
+    ) -> Int32 {
+        var status = NJ_REPLY_NODE.rawValue
+        if case .scalar(let value)? = file.node(member) {
+            status = answer(value == .null ? nil : value, reply)
+        } else {
+            reply.pointee.number = node & ~0xFFFF_FFFF | Int64(member)
+        }
+        guard let key else { return status }
+        key.withText { text in
+            keyBytes.deallocate()
+            keyBytes = .allocate(byteCount: max(Int(text.length), 1), alignment: 1)
+            keyBytes.copyMemory(from: text.buffer)
+            reply.pointee.key = nj_text(UnsafeRawBufferPointer(rebasing: keyBytes[0..<Int(text.length)]))
+        }
+        // A pair whose value is null is a pair nevertheless.
+        return status == NJ_REPLY_ABSENT.rawValue ? answer(.value(.null), reply) : status
     }
 
     /// Answers with content; it lies in the reply's buffer until the next answer.
@@ -186,6 +275,9 @@ final class PluginInstance {
         case .text(let bytes): return answer(bytes, NJ_REPLY_TEXT, reply)
         case .value(.string(let text)): return answer(Array(text.utf8), NJ_REPLY_TEXT, reply)
         case .value(.bytes(let bytes)): return answer(bytes, NJ_REPLY_TEXT, reply)
+        case .number(let number):
+            reply.pointee.value = number
+            return NJ_REPLY_NUMBER.rawValue
         case .value(let value):
             var writer = JSONWriter()
             writer.write(value)

@@ -17,6 +17,9 @@ package struct PluginLimits: Sendable, Equatable {
     /// Metrics, scores, feedback and logs for one event.
     package var emissions = 1000
 
+    /// The share of a worker that a rule of slow calls may take.
+    package var share = 0.2
+
     /// The defaults of the plugin contract.
     package init() {}
 

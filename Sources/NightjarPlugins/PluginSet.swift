@@ -11,6 +11,9 @@ package final class PluginSet: Sendable {
         self.plugins = plugins.sorted { $0.name < $1.name }
     }
 
+    /// How the rules of all plugins fare.
+    package var ruleStatus: [PluginStatus.Rule] { plugins.flatMap { $0.rules.map(\.status) } }
+
     /// The names and content hashes of the plugins, by name.
     package var contents: [String: String] {
         Dictionary(uniqueKeysWithValues: plugins.map { ($0.name, $0.hash) })
@@ -21,8 +24,9 @@ package final class PluginSet: Sendable {
 package final class PluginSetSource: Sendable {
     private let newest = Mutex(PluginSet(revision: 0, plugins: []))
     private let revision = Atomic<Int>(0)
+    let limits: PluginLimits
 
-    init() {}
+    init(limits: PluginLimits = PluginLimits()) { self.limits = limits }
 
     /// The revision of the newest set; a plain load.
     var currentRevision: Int { revision.load(ordering: .acquiring) }

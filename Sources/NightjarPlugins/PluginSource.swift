@@ -14,9 +14,18 @@ package struct PluginSource: Sendable, Equatable {
     package let modules: [String: [UInt8]]
     /// SHA-256 over everything, in hex.
     package let hash: String
+    /// The folder that its data files lie in; nil where it comes from no folder.
+    package let folder: String?
 
     /// A plugin's text.
-    package init(name: String, file: String, text: [UInt8], modules: [String: [UInt8]] = [:]) {
+    package init(
+        name: String,
+        file: String,
+        text: [UInt8],
+        modules: [String: [UInt8]] = [:],
+        folder: String? = nil
+    ) {
+        self.folder = folder
         self.name = name
         self.file = file
         self.text = text
@@ -36,6 +45,14 @@ package struct PluginSource: Sendable, Equatable {
         let bytes = Array(name.utf8)
         guard let first = bytes.first, bytes.count <= 64, isLowerOrDigit(first) else { return false }
         return bytes.allSatisfy { isLowerOrDigit($0) || $0 == UInt8(ascii: "_") || $0 == UInt8(ascii: "-") }
+    }
+}
+
+extension PluginSource {
+    /// Whether a name is one that data files of plugins may have.
+    static func isDataName(_ name: String) -> Bool {
+        (name.hasSuffix(".json") || name.hasSuffix(".csv")) && !name.hasPrefix(".") && name.utf8.count <= 128
+            && !name.contains { $0 == "/" || $0 == "\0" }
     }
 }
 

@@ -24,12 +24,18 @@ package struct PluginStatus: Sendable, Equatable {
         package let match: String?
         /// Where it was declared, as FILE:LINE.
         package let place: String
+        /// How often an event matched.
+        package let matches: Int
         /// How often it was called.
         package let calls: Int
         /// How many of the calls failed.
         package let errors: Int
-        /// The mean time of a call; nil before the first one was timed.
+        /// The mean CPU time of a call; nil before the first one was timed.
         package let meanMicroseconds: Double?
+        /// The time that 99 of 100 calls stay under; nil before one was timed.
+        package let p99Microseconds: Double?
+        /// What share of one core its calls took since it was loaded; nil before one was timed.
+        package let share: Double?
         /// Whether it is left out because it failed too often.
         package let isCircuitOpen: Bool
     }
@@ -68,6 +74,8 @@ package struct PluginStatus: Sendable, Equatable {
     package var since: Timestamp?
     /// How it is.
     package var condition: Condition
+    /// Whether an earlier content than the file's is running.
+    package var isPinned: Bool
     /// Its rules and scorers.
     package var rules: [Rule]
     /// The metrics that it declares.

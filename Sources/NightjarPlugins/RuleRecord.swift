@@ -1,3 +1,4 @@
+import NightjarBus
 import NightjarSignals
 import Synchronization
 
@@ -7,42 +8,47 @@ final class RuleRecord: Sendable {
     let event: String
     let match: String?
     let place: String
+    let since = monotonicNow()
+    private let matches = Atomic<Int>(0)
     private let calls = Atomic<Int>(0)
     private let errors = Atomic<Int>(0)
-    private let sampledCalls = Atomic<Int>(0)
-    private let sampledNanoseconds = Atomic<Int>(0)
+    private let times = Mutex(QuantileSketch())
     private let isOpen = Atomic<Bool>(false)
 
     init(_ rule: Rule) {
-        name = rule.scorer ?? rule.event.rawValue
+        name = rule.name
         event = rule.event.rawValue
-        match = rule.matchText
+        match = rule.match.text
         place = rule.place
     }
+
+    func countMatch() { matches.wrappingAdd(1, ordering: .relaxed) }
 
     func countCall() { calls.wrappingAdd(1, ordering: .relaxed) }
 
     func countError() { errors.wrappingAdd(1, ordering: .relaxed) }
 
     /// Some calls are timed: reading the clock costs as much as a small rule.
-    func sample(nanoseconds: Int) {
-        sampledCalls.wrappingAdd(1, ordering: .relaxed)
-        sampledNanoseconds.wrappingAdd(nanoseconds, ordering: .relaxed)
-    }
+    func sample(nanoseconds: Int) { times.withLock { $0.add(Double(nanoseconds) / 1000) } }
 
     func setOpen(_ open: Bool) { isOpen.store(open, ordering: .relaxed) }
 
     var status: PluginStatus.Rule {
-        let timed = sampledCalls.load(ordering: .relaxed)
+        let times = times.withLock { $0 }
+        let calls = calls.load(ordering: .relaxed)
+        let mean = times.count == 0 ? nil : times.sum / Double(times.count)
+        let elapsed = Double(max(monotonicNow() - since, 1)) / 1000
         return PluginStatus.Rule(
             name: name,
             event: event,
             match: match,
             place: place,
-            calls: calls.load(ordering: .relaxed),
+            matches: matches.load(ordering: .relaxed),
+            calls: calls,
             errors: errors.load(ordering: .relaxed),
-            meanMicroseconds: timed == 0
-                ? nil : Double(sampledNanoseconds.load(ordering: .relaxed)) / Double(timed) / 1000,
+            meanMicroseconds: mean,
+            p99Microseconds: times.quantile(0.99),
+            share: mean.map { $0 * Double(calls) / elapsed },
             isCircuitOpen: isOpen.load(ordering: .relaxed)
         )
     }

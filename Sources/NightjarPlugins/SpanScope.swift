@@ -1,13 +1,14 @@
 import CNightjarLua
 import CNightjarSignals
 import NightjarBus
-import NightjarSignals
+package import NightjarSignals
 
 /// What a field that is decoded on demand holds.
 enum SpanContent {
     case absent
     case text([UInt8])
     case value(Value)
+    case number(Double)
 }
 
 /// The event that a worker's rules are looking at: its rows in the form that C reads, and the way back to their slabs.
@@ -40,9 +41,16 @@ final class SpanScope {
     var asking: [ValueCondition] = []
     private let eventSlab = UnsafeMutablePointer<nj_slab>.allocate(capacity: 1)
     private var frame: TraceFrame?
+    /// Traces that the event's rules asked for by id; they live as long as the event.
+    private var fetched: [TraceFrame] = []
+    /// Events that are no spans, by the handles that scripts have of them.
+    private var records: [SignalEvent] = []
+    /// Where other traces and what was said of them come from; nil where nothing can be asked.
+    let traces: (any PluginTraces)?
 
-    init(reader: any SpanReader) {
+    init(reader: any SpanReader, traces: (any PluginTraces)? = nil) {
         self.reader = reader
+        self.traces = traces
         eventSlab.initialize(to: nj_slab())
     }
 
@@ -69,6 +77,39 @@ final class SpanScope {
         self.now = now
     }
 
+    /// Turns to an event that is no span; its handle.
+    func turn(to event: SignalEvent, now: Timestamp) -> Int32 {
+        eventOwner = nil
+        turn(toView: nil)
+        self.now = now
+        recordAtHand = event
+        return keep(event)
+    }
+
+    /// Turns to nothing but a moment.
+    func turn(to now: Timestamp) {
+        eventOwner = nil
+        turn(toView: nil)
+        self.now = now
+    }
+
+    /// Gives an event a handle.
+    func keep(_ event: SignalEvent) -> Int32 {
+        records.append(event)
+        return Int32(records.count - 1)
+    }
+
+    /// The event of a handle.
+    func record(_ handle: Int32) -> SignalEvent? {
+        records.indices.contains(Int(handle)) ? records[Int(handle)] : nil
+    }
+
+    /// The event itself, where it is neither a span nor a trace.
+    private(set) var recordAtHand: SignalEvent?
+
+    /// The trace of the event, whatever it is.
+    var traceID: TraceID? { event?.row.pointee.traceID ?? recordAtHand?.traceID ?? madeView?.id }
+
     /// Lets go of what the last event held.
     func rest() {
         eventOwner = nil
@@ -80,6 +121,32 @@ final class SpanScope {
         madeView = trace
         derivedContent = nil
         frame = nil
+        if !fetched.isEmpty { fetched = [] }
+        if !records.isEmpty { records = [] }
+        if recordAtHand != nil { recordAtHand = nil }
+    }
+
+    /// So many traces may be asked for by id while one event is handled.
+    private static let fetchLimit = 16
+
+    /// The trace of an id, laid out; nil where it is not known, or too many were asked for.
+    func fetch(_ id: TraceID) -> UnsafePointer<nj_trace>? {
+        if let view, view.id == id { return rawTrace }
+        if let known = fetched.first(where: { $0.id == id }) { return known.raw }
+        guard fetched.count < Self.fetchLimit, let view = traces?.trace(id) else { return nil }
+        let frame = TraceFrame(view)
+        fetched.append(frame)
+        return frame.raw
+    }
+
+    /// What was said of a trace, as handles.
+    func annotations(of trace: TraceID, _ object: nj_object) -> [Int32] {
+        let signals: [UInt32: Signal] = [
+            NJ_OBJECT_SCORE.rawValue: .score, NJ_OBJECT_FEEDBACK.rawValue: .feedback,
+            NJ_OBJECT_LOG.rawValue: .log,
+        ]
+        guard let signal = signals[object.rawValue], let traces else { return [] }
+        return traces.events(of: trace, signal).map(keep)
     }
 
     /// The trace of the event, laid out when first asked for.
@@ -95,7 +162,7 @@ final class SpanScope {
         if ref.slab == UnsafePointer(eventSlab) {
             slab = eventOwner?.takeUnretainedValue()
         } else {
-            slab = frame?.slab(ref.slab)
+            slab = frame?.slab(ref.slab) ?? fetched.lazy.compactMap { $0.slab(ref.slab) }.first
         }
         guard let slab else { return nil }
         return SpanReference(slab: slab, index: row - UnsafePointer(slab.raw.spans))
@@ -117,8 +184,29 @@ final class SpanScope {
         case NJ_F_EVENTS: .value(.array(reader.events(span).map(\.luaValue)))
         case NJ_F_LINKS: .value(.array(reader.links(span).map(\.luaValue)))
         case NJ_F_ENTITY_ID: content(reader.span(span).entityID.map { .string($0) })
+        case NJ_F_ERROR: content(Self.error(span.row.pointee))
+        case NJ_F_SCOPE: content(Self.scope(span))
         default: .absent
         }
+    }
+
+    private static func error(_ row: nj_span) -> Value? {
+        guard row.status == UInt8(NJ_STATUS_ERROR.rawValue) else { return nil }
+        var error: Value.Object = [
+            "message": .string(row.error_message.string ?? row.error_type.string ?? "")
+        ]
+        error["id"] = row.error_type.string.map(Value.string)
+        return .object(error)
+    }
+
+    private static func scope(_ span: SpanReference) -> Value? {
+        let slab = span.slab.raw
+        guard span.row.pointee.context < slab.context_count else { return nil }
+        let context = slab.contexts[Int(span.row.pointee.context)]
+        var scope = Value.Object()
+        scope["name"] = context.scope_name.string.map(Value.string)
+        scope["version"] = context.scope_version.string.map(Value.string)
+        return .object(scope)
     }
 
     /// The text of a run without content of its own; nil for any other span, and without its trace.
@@ -160,8 +248,19 @@ extension Span.Link {
     }
 }
 
+/// Where rules find traces that they ask for by id, and what was said of them. Called on the worker's thread, within a rule's
+/// call: an answer must come soon.
+package protocol PluginTraces {
+    /// A trace as it is known now; nil where it is not known.
+    func trace(_ id: TraceID) -> TraceView?
+    /// The scores, the feedback or the logs of a trace, the oldest first; bounded.
+    func events(of id: TraceID, _ signal: Signal) -> [SignalEvent]
+}
+
 /// A trace view laid out for C.
 final class TraceFrame {
+    let id: TraceID
+    private let view: TraceView
     private let trace: UnsafeMutablePointer<nj_trace>
     private let refs: UnsafeMutablePointer<nj_span_ref>
     private let parents: UnsafeMutablePointer<Int32>
@@ -169,6 +268,8 @@ final class TraceFrame {
     private var owners: [Slab] = []
 
     init(_ view: TraceView) {
+        id = view.id
+        self.view = view
         let count = view.spans.count
         refs = .allocate(capacity: max(count, 1))
         parents = .allocate(capacity: max(count, 1))
@@ -196,7 +297,7 @@ final class TraceFrame {
                 count: UInt32(count),
                 root: Int32(view.root),
                 revision: UInt32(clamping: view.revision),
-                is_partial: view.isPartial
+                is_partial: view.isPartial || view.spans.contains { !$0.row.pointee.hasEnded }
             )
         )
     }

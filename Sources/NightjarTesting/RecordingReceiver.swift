@@ -24,6 +24,14 @@ package final class RecordingReceiver: EmissionReceiver {
     package private(set) var feedbacks: [Feedback] = []
     /// The log lines.
     package private(set) var logs: [Log] = []
+    /// Whose emissions come in.
+    package var origin: EmissionOrigin? {
+        didSet { if keepsOrigins, let origin { origins.append(origin) } }
+    }
+    /// Whether origins are kept.
+    package var keepsOrigins = false
+    /// The origins, in the order in which they were told.
+    package private(set) var origins: [EmissionOrigin] = []
     private let registry: MetricRegistry
 
     /// A receiver that finds names in a registry.

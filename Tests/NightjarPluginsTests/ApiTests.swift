@@ -41,7 +41,7 @@ import Testing
         ("nightjar.score { scorer_name = 'x', score = 1 }", "'trace_id' or 'session_id'"),
         ("s:addFeedback { feedback_type = 'x', value = {} }", "'value'"),
         ("nightjar.on('span_ended', nil, print)", "while the file loads"),
-        ("nightjar.every(1, print)", "not available"),
+        ("nightjar.every(1, print)", "while the file loads"),
         ("local t = {} t.t = t nightjar.log.info('x', t)", "within itself"),
     ])
     func `a wrong use is an error of that call`(_ body: String, _ expected: String) throws {

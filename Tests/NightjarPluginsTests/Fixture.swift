@@ -21,7 +21,8 @@ final class Fixture {
         _ plugins: [String: String],
         limits: PluginLimits = PluginLimits(),
         settings: [String: Value.Object] = [:],
-        reader: SpanContentReader = SpanContentReader()
+        reader: SpanContentReader = SpanContentReader(),
+        traces: (any PluginTraces)? = nil
     ) throws {
         receiver = RecordingReceiver(registry)
         let lines = lines
@@ -35,7 +36,7 @@ final class Fixture {
             now: { moment },
             log: { lines.add($0) }
         )
-        session = PluginSession(sets, worker: 0, reader: reader)
+        session = PluginSession(sets, worker: 0, reader: reader, traces: traces)
         session.adopt()
     }
 
@@ -43,9 +44,10 @@ final class Fixture {
     convenience init(
         _ script: String,
         limits: PluginLimits = PluginLimits(),
-        reader: SpanContentReader = SpanContentReader()
+        reader: SpanContentReader = SpanContentReader(),
+        traces: (any PluginTraces)? = nil
     ) throws {
-        try self.init(["rule": script], limits: limits, reader: reader)
+        try self.init(["rule": script], limits: limits, reader: reader, traces: traces)
     }
 
     func end(_ span: SpanReference, in trace: TraceView? = nil) {
@@ -53,6 +55,9 @@ final class Fixture {
     }
 
     func end(_ trace: TraceView) { session.traceEnded(trace, now: moment, into: receiver) }
+
+    /// How many calls the plugins' rules had.
+    func calls() throws -> Int { sets.current.ruleStatus.reduce(0) { $0 + $1.calls } }
 
     /// The log line that a failing call left, if any.
     var fault: String? { lines.all.last { $0.level == .error }?.message }

@@ -16,16 +16,24 @@ final class PluginFolderFixture {
     let session: PluginSession
     let lines: WaitingLines
 
-    init(_ files: [String: String] = [:], watches: Bool = true) throws {
+    init(
+        _ files: [String: String] = [:],
+        watches: Bool = true,
+        archive: any PluginArchive = InMemoryPluginArchive(),
+        test: (@Sendable (PluginSource) -> [String])? = nil
+    ) throws {
         path = NSTemporaryDirectory() + "nightjar-plugins-" + UUID().uuidString
         try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
         let lines = WaitingLines()
         self.lines = lines
         receiver = RecordingReceiver(registry)
+        var configuration = PluginConfiguration(folder: path)
+        configuration.test = test
         host = PluginHost(
-            PluginConfiguration(folder: path),
+            configuration,
             registry: registry,
             workers: 1,
+            archive: archive,
             now: { moment },
             log: { lines.add($0) }
         )
@@ -47,6 +55,16 @@ final class PluginFolderFixture {
     }
 
     func remove(_ name: String) throws { try FileManager.default.removeItem(atPath: path + "/" + name) }
+
+    /// What so many spans printed, once the newest versions are taken up.
+    func printed(_ spans: Int) -> [String] {
+        session.adopt()
+        receiver.clear()
+        for _ in 0..<spans {
+            session.spanEnded(SpanBuilder().span(), trace: { nil }, now: moment, into: receiver)
+        }
+        return receiver.logs.map(\.message)
+    }
 
     /// Sends a span through; the metrics it gave.
     func metrics() -> [String] {
@@ -127,7 +145,7 @@ private func counting(_ name: String) -> String {
         throws
     {
         let fixture = try PluginFolderFixture()
-        #expect(!fixture.session.wantsSpans)
+        #expect(!fixture.session.wants.contains(.ended))
         try fixture.write("new.lua", counting("fresh"))
         #expect(fixture.lines.wait(for: "generation 1"))
         fixture.session.adopt()
@@ -176,7 +194,7 @@ private func counting(_ name: String) -> String {
         #expect(faults["pipe"]??.contains("no regular file") == true)
         #expect(faults["big"]??.contains("at most 32768") == true)
         #expect(Set(fixture.metrics()) == ["real", "pack"])
-        fixture.host.setEnabled(false, "pack")
+        try fixture.host.disable("pack")
         fixture.session.adopt()
         #expect(Set(fixture.metrics()) == ["real"])
         #expect(fixture.host.status.first { $0.name == "pack" }?.condition == .disabled)

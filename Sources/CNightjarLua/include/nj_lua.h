@@ -29,7 +29,7 @@ typedef struct nj_failure {
     char traceback[NJ_TRACEBACK_LIMIT + 8];
 } nj_failure;
 
-// The fields of a span, in the order of nj_span_field_name. Methods come last.
+// The fields of a span, in the order of its table in nj_fields.h. Methods come last.
 enum nj_field {
     NJ_F_ID, NJ_F_TRACE_ID, NJ_F_PARENT_SPAN_ID, NJ_F_NAME, NJ_F_KIND, NJ_F_TYPE, NJ_F_ENTITY_TYPE, NJ_F_ENTITY_ID,
     NJ_F_ENTITY_NAME, NJ_F_AGENT, NJ_F_MODEL, NJ_F_PROVIDER, NJ_F_TOOL, NJ_F_WORKFLOW, NJ_F_STATUS, NJ_F_ERROR,
@@ -39,7 +39,6 @@ enum nj_field {
     NJ_F_METHODS, NJ_F_PARENT = NJ_F_METHODS, NJ_F_CHILDREN, NJ_F_TRACE, NJ_F_COPY, NJ_F_ADD_SCORE, NJ_F_ADD_FEEDBACK,
     NJ_F_COUNT
 };
-const char *nj_span_field_name(int32_t field);
 
 // The fields of a trace.
 enum nj_trace_field {
@@ -47,27 +46,45 @@ enum nj_trace_field {
     NJ_T_ENVIRONMENT, NJ_T_METADATA, NJ_T_SCORES, NJ_T_FEEDBACK, NJ_T_LOGS, NJ_T_IS_PARTIAL, NJ_T_REVISION,
     NJ_T_METHODS, NJ_T_GET_SPAN = NJ_T_METHODS, NJ_T_FIND_SPANS, NJ_T_ADD_SCORE, NJ_T_ADD_FEEDBACK, NJ_T_COUNT
 };
-const char *nj_trace_field_name(int32_t field);
+
+// The fields of the events that are no spans; which kind has which is in nj_fields.h.
+enum nj_record_field {
+    NJ_R_ID, NJ_R_TIMESTAMP, NJ_R_TRACE_ID, NJ_R_SPAN_ID, NJ_R_SESSION_ID, NJ_R_LEVEL, NJ_R_MESSAGE, NJ_R_DATA, NJ_R_NAME,
+    NJ_R_METRIC_TYPE, NJ_R_VALUE, NJ_R_LABELS, NJ_R_SCORER_NAME, NJ_R_SCORER_VERSION, NJ_R_SCORE, NJ_R_LABEL, NJ_R_REASON,
+    NJ_R_ERROR, NJ_R_EXPERIMENT, NJ_R_ANNOTATOR_KIND, NJ_R_SOURCE, NJ_R_FEEDBACK_TYPE, NJ_R_COMMENT, NJ_R_USER_ID, NJ_R_SIGNAL,
+    NJ_R_COUNT_LOST, NJ_R_EXPORTER, NJ_R_DETAIL, NJ_R_METADATA, NJ_R_TAGS, NJ_R_ENTITY_TYPE, NJ_R_ENTITY_ID, NJ_R_ENTITY_NAME,
+    NJ_R_PARENT_ENTITY_TYPE, NJ_R_PARENT_ENTITY_ID, NJ_R_PARENT_ENTITY_NAME, NJ_R_ROOT_ENTITY_TYPE, NJ_R_ROOT_ENTITY_ID,
+    NJ_R_ROOT_ENTITY_NAME, NJ_R_ORGANIZATION_ID, NJ_R_RESOURCE_ID, NJ_R_RUN_ID, NJ_R_THREAD_ID, NJ_R_REQUEST_ID,
+    NJ_R_ENVIRONMENT, NJ_R_SERVICE,
+    NJ_R_METHODS, NJ_R_TRACE = NJ_R_METHODS, NJ_R_COPY, NJ_R_COUNT
+};
 
 // What a script declares while it loads, and metrics that it names inside a call.
 enum nj_declaration_kind {
     NJ_DECLARE_PLUGIN = 0, NJ_DECLARE_RULE, NJ_DECLARE_COUNTER, NJ_DECLARE_GAUGE, NJ_DECLARE_HISTOGRAM, NJ_DECLARE_LABELS,
-    NJ_DECLARE_SCORER, NJ_DECLARE_UNLOAD
+    NJ_DECLARE_SCORER, NJ_DECLARE_UNLOAD, NJ_DECLARE_PROCESS, NJ_DECLARE_SAMPLER, NJ_DECLARE_EVERY, NJ_DECLARE_DATA,
+    NJ_DECLARE_TEST
 };
 typedef struct nj_declaration {
     int32_t kind;
     int32_t function;    // the handle to call it by; -1 where there is none
+    int32_t line;        // where the function begins; 0 where it is no function of the script
     bool in_call;        // not while the file loads
-    nj_text name;        // of the event, metric or scorer
+    nj_text name;        // of the event, metric, scorer, signal, file or test
+    double number;       // of seconds
     nj_text match, options;  // JSON, absent where nil
     nj_text place;       // FILE:LINE
 } nj_declaration;
 
 // What the other side answers. The bytes are the answerer's, and stay valid until it is asked again.
-enum nj_reply_status { NJ_REPLY_ERROR = -1, NJ_REPLY_ABSENT = 0, NJ_REPLY_TEXT, NJ_REPLY_JSON, NJ_REPLY_DONE };
+enum nj_reply_status {
+    NJ_REPLY_ERROR = -1, NJ_REPLY_ABSENT = 0, NJ_REPLY_TEXT, NJ_REPLY_JSON, NJ_REPLY_DONE, NJ_REPLY_NUMBER, NJ_REPLY_NODE
+};
 typedef struct nj_reply {
     nj_text bytes;            // text, JSON, or what is wrong
-    int64_t number;           // the handle of a metric
+    nj_text key;              // of a member of a data file
+    int64_t number;           // a handle: of a metric, of a node of a data file
+    double value;             // of a number
     const int32_t *indexes;   // into a trace's spans
     uint32_t count;
 } nj_reply;
@@ -82,10 +99,22 @@ typedef struct nj_callbacks {
     int32_t (*module)(void *context, nj_text name, nj_reply *reply);
     const nj_trace *(*trace)(void *context);
     double (*now)(void *context);
+    // A field of an event that is no span; handles are the host's.
+    int32_t (*read_record)(void *context, int32_t handle, int32_t field, nj_reply *reply);
+    // The trace of an id, NULL where it is not known; valid during the call.
+    const nj_trace *(*fetch)(void *context, uint64_t trace_high, uint64_t trace_low);
+    // The scores, feedback or logs of a trace as handles, in the reply's indexes.
+    int32_t (*annotations)(void *context, const nj_trace *trace, int32_t kind, nj_reply *reply);
+    // Members of a node of a data file: by key, by place (from 1), and the one after a place; the number of list items.
+    int32_t (*data_member)(void *context, int64_t node, nj_text key, int64_t place, nj_reply *reply);
+    int32_t (*data_next)(void *context, int64_t node, int64_t place, nj_reply *reply);
+    int64_t (*data_length)(void *context, int64_t node);
+    // What a test asks for: an operation and its arguments as a JSON list.
+    int32_t (*test)(void *context, nj_text operation, nj_text arguments, nj_reply *reply);
 } nj_callbacks;
 
 // What a call emitted, in order; texts lie in the state and are valid until the next event or load.
-enum nj_emission_kind { NJ_EMIT_METRIC = 0, NJ_EMIT_SCORE, NJ_EMIT_FEEDBACK, NJ_EMIT_LOG, NJ_EMIT_PRINT };
+enum nj_emission_kind { NJ_EMIT_METRIC = 0, NJ_EMIT_SCORE, NJ_EMIT_FEEDBACK, NJ_EMIT_LOG, NJ_EMIT_PRINT, NJ_EMIT_CHANGE };
 typedef struct nj_emission {
     int32_t kind;
     int32_t instrument;
@@ -95,7 +124,7 @@ typedef struct nj_emission {
     int32_t level;           // of a log: 0 debug to 3 error
     uint64_t trace_high, trace_low, span_id;   // the target; 0: none
     const struct nj_annotation *annotation;
-    nj_text text, data;      // a log's message, and its data as JSON
+    nj_text text, data;      // a log's message, or the field that process changes; its data as JSON
 } nj_emission;
 
 typedef struct nj_annotation {
@@ -132,6 +161,32 @@ int32_t nj_lua_call_span(nj_lua *state, int32_t function, nj_span_ref span, bool
 int32_t nj_lua_call_trace(nj_lua *state, int32_t function, const nj_trace *trace, const nj_scorer *scorer);
 // Calls a function without arguments.
 int32_t nj_lua_call(nj_lua *state, int32_t function);
+// Calls a rule with an event that is no span.
+int32_t nj_lua_call_record(nj_lua *state, int32_t function, int32_t kind, int32_t handle);
+// Calls a processor with a span, or where `span` is NULL with another event. What it changes are emissions; `keep` is false
+// where it returned false.
+int32_t nj_lua_call_process(
+    nj_lua *state, int32_t function, const nj_span_ref *span, int32_t kind, int32_t handle, bool *keep);
+// Calls a sampler with a span; the share of traces like it that are to be kept.
+int32_t nj_lua_call_sampler(nj_lua *state, int32_t function, nj_span_ref span, double *share);
+// Gives the state of a test file the function `test`; before its file is loaded.
+void nj_lua_add_tests(nj_lua *state);
+// Calls a test with its table `t`, which is made by running `prelude` once.
+int32_t nj_lua_call_test(nj_lua *state, int32_t function, nj_text prelude);
+// How many more emissions the event may have, beyond those that it has; until the next nj_lua_begin.
+void nj_lua_allow(nj_lua *state, uint32_t more);
+
+// The plugin keeps a table over reloads: makes it.
+void nj_lua_keep_state(nj_lua *state);
+// Packs the table nightjar.state; the bytes stay valid until the next load, event or call. An empty text where there is none.
+// The outcome is an error where the table holds what cannot be kept.
+int32_t nj_lua_pack_state(nj_lua *state, nj_text *packed);
+// Gives the table what an earlier version packed; `version` is that one's, or absent: then nightjar.migrate is not asked.
+int32_t nj_lua_unpack_state(nj_lua *state, nj_text packed, nj_text version);
+
+// Lines that ran, a bit for each from 1, of the main file and each module by name; `report` is called for each source.
+void nj_lua_cover(nj_lua *state);
+void nj_lua_covered(nj_lua *state, void *context, void (*report)(void *context, nj_text source, const uint64_t *bits, uint32_t words));
 
 // Why the last load or call failed.
 const nj_failure *nj_lua_failure(const nj_lua *state);

@@ -29,14 +29,16 @@ struct CoreBlueprint: Sendable {
             source: source,
             progress: (0..<Partition.count).map { progress[$0] ?? 0 }
         )
-        let rules: any RuleRunner =
-            plugins.map { PluginRules($0.session(worker: worker, reader: OTLPSpanReader())) } ?? NoRules()
         let aggregator = makeAggregator()
         return WorkerCore(
             assembler: assembler,
             aggregator: aggregator,
             catalogue: catalogue,
-            rules: rules,
+            rules: { traces in
+                plugins?.session(worker: worker, reader: OTLPSpanReader(), traces: traces)
+            },
+            store: store,
+            decode: { chunk in source?.decode(chunk) ?? [] },
             idleTimeout: configuration.trace.idleTimeout,
             source: source,
             processing: SignalProcessing(configuration.processors),
@@ -116,7 +118,7 @@ final class JournalTraceSource: TraceSource, StreamSource {
     }
 
     /// The spans of a chunk; none, and a line in the log, where it cannot be read any more.
-    private func decode(_ chunk: StoredChunk) -> [Slab] {
+    func decode(_ chunk: StoredChunk) -> [Slab] {
         do throws(OTLPError) {
             return try spans(of: chunk)
         } catch {
@@ -133,20 +135,6 @@ final class JournalTraceSource: TraceSource, StreamSource {
             workers: 1
         ).slabs.map(\.slab)
     }
-}
-
-/// No rules at all.
-final class NoRules: RuleRunner {
-    let wantsSpans = false
-    let wantsTraces = false
-    func refresh() {}
-    func spanEnded(
-        _ span: SpanReference,
-        in trace: TraceState,
-        now: Timestamp,
-        into receiver: any EmissionReceiver
-    ) {}
-    func traceEnded(_ trace: TraceView, now: Timestamp, into receiver: any EmissionReceiver) {}
 }
 
 extension SQLiteStore {

@@ -1,6 +1,7 @@
 import CNightjarSignals
 import NightjarBus
 import NightjarExtraction
+import NightjarPlugins
 import NightjarSignals
 
 /// Gathers what rules, extraction and annotations bring about until the worker hands it over, and tells the bus of it. Belongs
@@ -16,6 +17,12 @@ final class EffectsCollector: EmissionReceiver {
     private var changedTraces: [TraceState] = []
     /// The trace, and the span of it, that the event at hand is of.
     private var target: (trace: TraceState, place: Int?)?
+    /// What rules want to be told of.
+    var wants: RuleWants = []
+    /// Whose emissions come in; nil where they are no plugin's.
+    var origin: EmissionOrigin?
+    /// What rules have not been told of yet: what plugins' emissions led to, and the rest.
+    private var forRules: (caused: [ForRules], others: [ForRules]) = ([], [])
     /// The receive clock, set by the worker.
     var now = Timestamp(unixNano: 0)
     /// The observation that is being added, where it came as such.
@@ -38,6 +45,36 @@ final class EffectsCollector: EmissionReceiver {
         self.edge = edge
         self.minimumLevel = minimumLevel
         self.reader = reader
+    }
+
+    /// An event that rules want to be told of.
+    struct ForRules {
+        let event: SignalEvent
+        let origin: EmissionOrigin?
+        let target: (trace: TraceState, place: Int?)?
+    }
+
+    /// Notes an event for the rules, where they want it.
+    func noteForRules(_ event: @autoclosure () -> SignalEvent, _ want: RuleWants = .drops) {
+        guard wants.contains(want) else { return }
+        let noted = ForRules(event: event(), origin: origin, target: target)
+        if origin == nil { forRules.others.append(noted) } else { forRules.caused.append(noted) }
+    }
+
+    /// What rules are to be told next: what emissions led to first, for it belongs to the event at hand.
+    func nextForRules() -> ForRules? {
+        if !forRules.caused.isEmpty { return forRules.caused.removeFirst() }
+        return forRules.others.isEmpty ? nil : forRules.others.removeFirst()
+    }
+
+    /// What was made of a trace and is not handed over yet.
+    func made(for trace: TraceID, _ signal: Signal) -> [SignalEvent] {
+        switch signal {
+        case .score: effects.scores.filter { $0.traceID == trace }.map(SignalEvent.score)
+        case .feedback: effects.feedback.filter { $0.traceID == trace }.map(SignalEvent.feedback)
+        case .log: effects.logs.filter { $0.traceID == trace }.map(SignalEvent.log)
+        default: []
+        }
     }
 
     func target(_ trace: TraceState, _ place: Int?) {
@@ -79,7 +116,14 @@ final class EffectsCollector: EmissionReceiver {
     }
 
     /// Tells the bus of an annotation.
-    func tell(_ annotation: Annotation) { outlet.emit(annotation.event, annotation.event.signal) }
+    func tell(_ annotation: Annotation) {
+        noteForRules(annotation)
+        outlet.emit(annotation.event, annotation.event.signal)
+    }
+
+    private func noteForRules(_ annotation: Annotation) {
+        noteForRules(annotation.event, annotation.kind == .score ? .scores : .feedback)
+    }
 
     /// Counts an annotation once by its id. `isStored`: the store knows its id; `isReplacement`: it is known to have been
     /// counted before.
@@ -120,7 +164,9 @@ final class EffectsCollector: EmissionReceiver {
 
     /// Keeps a log line and tells the bus; one of a trace that is sampled out, and one that is not loud enough, goes nowhere.
     func keep(_ log: Log, isSampledOut: Bool) {
-        guard !isSampledOut, log.level >= minimumLevel else { return }
+        guard log.level >= minimumLevel else { return }
+        noteForRules(.log(log), .logs)
+        guard !isSampledOut else { return }
         effects.logs.append(log)
         outlet.emit(.log(log), .log)
     }
@@ -149,18 +195,21 @@ final class EffectsCollector: EmissionReceiver {
             event.correlation = factsOfTarget.correlation
         }
         if event.metadata.isEmpty { event.metadata = event.correlation.environmentFacts }
+        noteForRules(.metric(event), .metrics)
         outlet.emit(.metric(event), .metric)
     }
 
     /// Tells the bus of the count of an annotation, which the store adds.
     private func observe(_ count: SeriesDelta, of annotation: Annotation) {
-        guard outlet.wants(.metric), var event = aggregator.event(count.series, value: 1, at: count.time)
+        guard outlet.wants(.metric) || wants.contains(.metrics),
+            var event = aggregator.event(count.series, value: 1, at: count.time)
         else {
             return
         }
         (event.traceID, event.spanID) = (annotation.traceID, annotation.spanID)
         event.correlation = annotation.correlation
         event.metadata = event.correlation.environmentFacts
+        noteForRules(.metric(event), .metrics)
         outlet.emit(.metric(event), .metric)
     }
 
@@ -236,7 +285,7 @@ final class EffectsCollector: EmissionReceiver {
         let isAgain =
             target?.trace.id == annotation.traceID
             && target?.trace.countedAnnotations.insert(annotation.id).inserted == false
-        if isKept { tell(annotation) }
+        if isKept { tell(annotation) } else { noteForRules(annotation) }
         count(
             annotation,
             entityType: entityType(of: annotation.spanID, in: annotation.traceID),

@@ -1,32 +1,61 @@
+import Foundation
 import Logging
 import NightjarBus
+import NightjarOTLP
 import NightjarPlugins
 import NightjarSignals
+import NightjarStore
 
-/// The rules of plugins, for one worker.
-final class PluginRules: RuleRunner {
-    private let session: PluginSession
+/// Where a worker's rules find traces that they ask for by id: what the worker has in memory, else the store. Belongs to the
+/// worker's thread.
+final class WorkerTraces: PluginTraces {
+    private let assembler: TraceAssembler
+    private let collector: EffectsCollector
+    private let store: SQLiteStore?
+    private let decode: (StoredChunk) -> [Slab]
+    /// The rows' inherited names are their trace's, which has to outlive the views that were given out.
+    private var kept: [TraceState] = []
+    private static let keptLimit = 32
 
-    init(_ session: PluginSession) {
-        self.session = session
-    }
-
-    var wantsSpans: Bool { session.wantsSpans }
-    var wantsTraces: Bool { session.wantsTraces }
-
-    func refresh() { session.adopt() }
-
-    func spanEnded(
-        _ span: SpanReference,
-        in trace: TraceState,
-        now: Timestamp,
-        into receiver: any EmissionReceiver
+    init(
+        assembler: TraceAssembler,
+        collector: EffectsCollector,
+        store: SQLiteStore?,
+        decode: @escaping (StoredChunk) -> [Slab] = { _ in [] }
     ) {
-        session.spanEnded(span, trace: { trace.view() }, now: now, into: receiver)
+        self.assembler = assembler
+        self.collector = collector
+        self.store = store
+        self.decode = decode
     }
 
-    func traceEnded(_ trace: TraceView, now: Timestamp, into receiver: any EmissionReceiver) {
-        session.traceEnded(trace, now: now, into: receiver)
+    func trace(_ id: TraceID) -> TraceView? {
+        if let trace = assembler.trace(id, recalling: false), !trace.isShed { return trace.view() }
+        // What cannot be read now is not known now; the store reports its own failures.
+        guard let store, let record = try? store.trace(id), !record.isSampledOut,
+            let chunks = try? store.chunks(of: id)
+        else { return nil }
+        let slabs = chunks.flatMap(decode)
+        guard !slabs.isEmpty else { return nil }
+        let trace = TraceState.settled(id, slabs: slabs)
+        trace.record.revision = record.revision
+        kept.append(trace)
+        if kept.count > Self.keptLimit { kept.removeFirst() }
+        return trace.view()
+    }
+
+    func events(of id: TraceID, _ signal: Signal) -> [SignalEvent] {
+        let fresh = collector.made(for: id, signal)
+        guard let store else { return fresh }
+        let stored: [SignalEvent]?
+        switch signal {
+        case .score: stored = try? store.scores(of: id).map { .score($0.score) }
+        case .feedback: stored = try? store.feedback(of: id).map { .feedback($0.feedback) }
+        case .log: stored = try? store.logs(of: id).map { .log($0.log) }
+        default: stored = nil
+        }
+        // As above: a read that fails finds nothing.
+        return (stored ?? []) + fresh
     }
 }
 

@@ -61,18 +61,20 @@ package final class RecordedRun {
         var configuration = TraceConfiguration()
         // A recording has its end: nothing has to be let go before it.
         configuration.retainedBytes = .max
-        let rules: any RuleRunner =
-            plugins.map { PluginRules(PluginSession($0, worker: 0, reader: OTLPSpanReader())) } ?? NoRules()
         core = WorkerCore(
             assembler: TraceAssembler(configuration, source: nil),
             aggregator: aggregator,
             catalogue: try Catalogue(registry),
-            rules: rules,
+            rules: { traces in
+                plugins.map {
+                    PluginSession($0, worker: 0, reader: OTLPSpanReader(), traces: traces)
+                }
+            },
             idleTimeout: configuration.idleTimeout,
             source: nil,
             edge: SignalEdge(EngineConfiguration(cores: 1), rules: RedactionRules(RedactionConfiguration()))
         )
-        aggregator.observer = { [unowned self] series, value, time in
+        core.observer = { [unowned self] series, value, time in
             observations.append(Observation(series: table.series(series), value: value, time: time))
         }
     }

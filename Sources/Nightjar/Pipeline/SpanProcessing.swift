@@ -1,6 +1,7 @@
 import CNightjarSignals
 import NightjarBus
 import NightjarOTLP
+import NightjarPlugins
 import NightjarSignals
 
 /// The program's processors, run over what a worker takes in before anything else sees it. Belongs to one worker.
@@ -38,26 +39,35 @@ struct SignalProcessing {
         let isDropped: Bool
     }
 
-    /// Runs the processors over the spans of a request. `sequences` are the numbers of the traces' chunks in the journal.
-    /// Slabs in which nothing changes stay as they are.
-    func process(_ slabs: [Slab], sequences: [TraceID: Int64]) -> Outcome {
-        guard !isEmpty else { return Outcome(slabs: slabs) }
+    /// Runs plugins' processors over a span; false where one drops it. Its second argument makes a change and gives the span as
+    /// it is then.
+    typealias PluginProcessor = (SpanReference, (SpanChange, SpanReference) -> SpanReference) -> Bool
+
+    /// Runs the processors, then those of plugins, over the spans of a request. `sequences` are the numbers of the traces' chunks
+    /// in the journal. Slabs in which nothing changes stay as they are.
+    func process(
+        _ slabs: [Slab],
+        sequences: [TraceID: Int64],
+        by plugins: PluginProcessor? = nil
+    ) -> Outcome {
+        guard !isEmpty || plugins != nil else { return Outcome(slabs: slabs) }
         var order: [TraceID] = []
-        var items: [TraceID: [Item]] = [:]
+        var items: [TraceID: [(reference: SpanReference, item: Item?)]] = [:]
         var changed: Set<TraceID> = []
         for slab in slabs {
             for index in 0..<slab.count {
-                let row = slab.spans[index]
-                let (item, isChanged) = processed(SpanReference(slab: slab, index: index))
-                if items[row.traceID] == nil { order.append(row.traceID) }
-                items[row.traceID, default: []].append(item)
-                if isChanged { changed.insert(row.traceID) }
+                let trace = slab.spans[index].traceID
+                let reference = SpanReference(slab: slab, index: index)
+                let item = processed(reference, plugins)
+                if items[trace] == nil { order.append(trace) }
+                items[trace, default: []].append((reference, item))
+                if item != nil { changed.insert(trace) }
             }
         }
         guard !changed.isEmpty else { return Outcome(slabs: slabs) }
         var outcome = Outcome(slabs: [])
         for trace in order {
-            let all = items[trace] ?? []
+            let all = (items[trace] ?? []).map { $0.item ?? unchanged($0.reference) }
             let kept = all.filter { !$0.isDropped }.map { (span: $0.span, hasEnded: $0.hasEnded) }
             let dropped = all.filter(\.isDropped).map { (span: $0.span, hasEnded: $0.hasEnded) }
             let payload = kept.isEmpty ? nil : SpanEncoder.request(kept)
@@ -77,21 +87,57 @@ struct SignalProcessing {
         return outcome
     }
 
-    private func processed(_ reference: SpanReference) -> (item: Item, isChanged: Bool) {
-        let original = reader.span(reference)
-        let hasEnded = reference.row.pointee.hasEnded
-        var span = original
+    private func unchanged(_ reference: SpanReference) -> Item {
+        Item(span: reader.span(reference), hasEnded: reference.row.pointee.hasEnded, isDropped: false)
+    }
+
+    /// What became of a span; nil where nothing did.
+    private func processed(_ reference: SpanReference, _ plugins: PluginProcessor?) -> Item? {
+        var item: Item?
+        if !isEmpty {
+            let original = unchanged(reference)
+            let own = processed(original)
+            if own.isDropped { return own }
+            if own.span != original.span { item = own }
+        }
+        guard let plugins else { return item }
+        let start = item.flatMap { encoded($0) } ?? reference
+        let isKept = plugins(start) { change, reference in
+            let before = item ?? unchanged(reference)
+            let next = Item(span: before.span.changed(change), hasEnded: before.hasEnded, isDropped: false)
+            guard next.span != before.span, let now = encoded(next) else { return reference }
+            item = next
+            return now
+        }
+        guard isKept else {
+            let last = item ?? unchanged(reference)
+            return Item(span: last.span, hasEnded: last.hasEnded, isDropped: true)
+        }
+        return item
+    }
+
+    private func processed(_ original: Item) -> Item {
+        var span = original.span
         for processor in processors {
             guard var next = processor.processSpan(span) else {
-                return (Item(span: span, hasEnded: hasEnded, isDropped: true), true)
+                return Item(span: span, hasEnded: original.hasEnded, isDropped: true)
             }
             // What a span is, and where it belongs, is not a processor's to change.
             (next.id, next.traceID, next.parentSpanID) = (
-                original.id, original.traceID, original.parentSpanID
+                original.span.id, original.span.traceID, original.span.parentSpanID
             )
             span = next
         }
-        return (Item(span: span, hasEnded: hasEnded, isDropped: false), span != original)
+        return Item(span: span, hasEnded: original.hasEnded, isDropped: false)
+    }
+
+    /// A span as a row of its own.
+    private func encoded(_ item: Item) -> SpanReference? {
+        let slabs = decoded(
+            SpanEncoder.request([(span: item.span, hasEnded: item.hasEnded)]),
+            Timestamp(unixNano: 0)
+        )
+        return slabs.first.map { SpanReference(slab: $0, index: 0) }
     }
 
     private func decoded(_ payload: [UInt8], _ receivedAt: Timestamp) -> [Slab] {
@@ -102,6 +148,23 @@ struct SignalProcessing {
             // The encoder is ours, and its output is decoded in tests of every kind of span.
             preconditionFailure("a span that was just encoded cannot be decoded: \(error)")
         }
+    }
+}
+
+extension Span {
+    /// The span with what a plugin's processor set.
+    fileprivate func changed(_ change: SpanChange) -> Span {
+        var span = self
+        for (name, value) in change.fields {
+            switch (name, value) {
+            case ("name", .string(let text)): span.name = text
+            case ("attributes", .object(let attributes)): span.attributes = attributes
+            case ("metadata", .object(let metadata)): span.metadata = metadata
+            case ("tags", _): span.tags = value.array?.compactMap(\.string) ?? []
+            default: break
+            }
+        }
+        return span
     }
 }
 

@@ -24,6 +24,9 @@ final class TraceSampler: Sendable {
         isByID = samplings.allSatisfy { if case .custom = $0 { false } else { true } }
     }
 
+    /// Whether there are no samplers.
+    var isEmpty: Bool { samplings.isEmpty }
+
     /// Whether every trace is kept.
     var keepsEverything: Bool {
         samplings.isEmpty || samplings.contains { if case .always = $0 { true } else { false } }

@@ -4,6 +4,7 @@ import NightjarExtraction
 import NightjarOTLP
 import NightjarPlugins
 import NightjarSignals
+import NightjarStore
 
 /// What a worker does with one item: settle, extract, run rules, and collect the effects. Belongs to the worker's thread.
 final class WorkerCore {
@@ -16,12 +17,14 @@ final class WorkerCore {
     private let assembler: TraceAssembler
     private let extractor: CatalogueExtractor
     private let collector: EffectsCollector
-    private let rules: any RuleRunner
+    private let rules: PluginSession?
     private let processing: SignalProcessing
     private let sampler: TraceSampler
     private let outlet: SignalOutlet
     /// The worker of partition 0 has it.
     private let received: ReceivedMetrics?
+    /// Sees every observation too: a run over recorded events prints them.
+    var observer: ((SeriesID, Double, Timestamp) -> Void)?
     private let reader = OTLPSpanReader()
     private let idleTimeout: Duration
     /// Held here because the assembler does not hold it.
@@ -42,7 +45,9 @@ final class WorkerCore {
         assembler: TraceAssembler,
         aggregator: MetricAggregator,
         catalogue: Catalogue,
-        rules: any RuleRunner,
+        rules: (any PluginTraces) -> PluginSession?,
+        store: SQLiteStore? = nil,
+        decode: @escaping (StoredChunk) -> [Slab] = { _ in [] },
         idleTimeout: Duration,
         source: (any TraceSource)?,
         processing: SignalProcessing = SignalProcessing([]),
@@ -64,7 +69,9 @@ final class WorkerCore {
             minimumLevel: minimumLevel,
             reader: reader
         )
-        self.rules = rules
+        self.rules = rules(
+            WorkerTraces(assembler: assembler, collector: collector, store: store, decode: decode)
+        )
         self.processing = processing
         self.sampler = sampler
         self.outlet = outlet
@@ -75,17 +82,20 @@ final class WorkerCore {
 
     /// When something is due next.
     var nextDeadline: Timestamp? {
-        isResuming ? nil : [assembler.nextDeadline, waitingDeadlines.next].compactMap(\.self).min()
+        isResuming
+            ? nil
+            : [assembler.nextDeadline, waitingDeadlines.next, rules?.nextTimer].compactMap(\.self).min()
     }
 
     func handle(_ item: WorkItem, now: Timestamp) {
         self.now = now
         collector.now = now
-        rules.refresh()
+        rules?.adopt()
         listen()
         switch item {
         case .spans(let slabs, let known, let sequence, let sequences):
-            let outcome = processing.process(slabs, sequences: sequences)
+            collector.targetNothing()
+            let outcome = processing.process(slabs, sequences: sequences, by: spanProcessor)
             collector.rewrite(outcome.rewrites)
             for slab in outcome.slabs { take(slab, known) }
             if sequence > 0 { noteProgress(slabs, sequence) }
@@ -116,9 +126,12 @@ final class WorkerCore {
     func advance(now: Timestamp) {
         self.now = now
         collector.now = now
-        rules.refresh()
+        rules?.adopt()
         listen()
         guard !isResuming else { return }
+        collector.targetNothing()
+        rules?.advance(to: now, into: collector)
+        tellRules()
         assembler.advance(to: now, into: &actions)
         perform()
         while let id = waitingDeadlines.pop(until: now) { expireWaiting(of: id, until: now) }
@@ -143,10 +156,37 @@ final class WorkerCore {
 
     /// Makes values for the bus where someone listens; who does may change at any time.
     private func listen() {
-        assembler.reportsArrivals = outlet.wants(.tracing)
-        guard outlet.bus != nil else { return }
+        let wants = rules?.wants ?? []
+        collector.wants = wants
+        assembler.reportsArrivals = outlet.wants(.tracing) || wants.contains(.arrivals)
+        guard outlet.bus != nil || rules != nil else { return }
+        let isHeard = outlet.wants(.metric) || wants.contains(.metrics)
         collector.aggregator.observer =
-            outlet.wants(.metric) ? { [unowned collector] in collector.observed($0, $1, $2) } : nil
+            isHeard
+            ? { [unowned collector, observer] in
+                observer?($0, $1, $2)
+                collector.observed($0, $1, $2)
+            } : observer
+    }
+
+    /// Tells the rules what they asked for of everything that came about, until nothing more comes of it.
+    private func tellRules() {
+        guard let rules else { return }
+        while let next = collector.nextForRules() {
+            if let target = next.target {
+                collector.target(target.trace, target.place)
+            } else {
+                collector.targetNothing()
+            }
+            rules.signal(next.event, origin: next.origin, now: now, into: collector)
+        }
+    }
+
+    /// What plugins make of spans before anything else sees them; nil where none of them wants to.
+    private var spanProcessor: SignalProcessing.PluginProcessor? {
+        guard let rules, rules.wants.contains(.processSpans) else { return nil }
+        return { [now, collector] span, apply in rules.process(span, now: now, into: collector, apply: apply)
+        }
     }
 
     // MARK: - Spans
@@ -168,10 +208,21 @@ final class WorkerCore {
     /// Asks the samplers about a trace, at its first event.
     private func decideSampling(_ trace: TraceState, _ slab: Slab) {
         trace.isSamplingDecided = true
-        trace.record.isSampledOut = !sampler.isKept(trace.id) {
-            let first = (0..<slab.count).first { slab.spans[$0].traceID == trace.id } ?? 0
-            return SamplingContext(reader.span(SpanReference(slab: slab, index: first)))
+        let first = (0..<slab.count).first { slab.spans[$0].traceID == trace.id } ?? 0
+        let span = SpanReference(slab: slab, index: first)
+        if let rules, rules.wants.contains(.sampling),
+            let share = rules.sampledShare(span, now: now, into: collector)
+        {
+            // A trace is kept if any sampler keeps it; without others, the plugins' decide alone.
+            let isKept = share >= 1 || Sampling.ratio(share).isKept(SamplingContext(reader.outline(span)))
+            trace.record.isSampledOut = !isKept && (sampler.isEmpty || !isKeptBySamplers(trace.id, span))
+        } else {
+            trace.record.isSampledOut = !isKeptBySamplers(trace.id, span)
         }
+    }
+
+    private func isKeptBySamplers(_ trace: TraceID, _ span: SpanReference) -> Bool {
+        sampler.isKept(trace) { SamplingContext(reader.span(span)) }
     }
 
     private func noteProgress(_ slabs: [Slab], _ sequence: Int64) {
@@ -201,6 +252,7 @@ final class WorkerCore {
                 collector.changed(trace)
             case .ended(let trace): ended(trace)
             }
+            tellRules()
         }
         // Payloads that were read back for a trace that had ended already.
         for action in actions {
@@ -211,13 +263,23 @@ final class WorkerCore {
 
     /// Tells the bus of a span as it came; what is sampled out or dropped goes nowhere.
     private func arrived(_ trace: TraceState, _ reference: SpanReference, _ arrival: SpanArrival) {
-        guard !trace.record.isSampledOut else { return }
-        let span = reader.span(reference)
-        switch arrival {
-        case .started: outlet.emit(.spanStarted(span), .tracing)
-        case .updated: outlet.emit(.spanUpdated(span), .tracing)
-        case .ended: outlet.emit(.spanEnded(span), .tracing)
+        if !trace.record.isSampledOut, outlet.wants(.tracing) {
+            let span = reader.span(reference)
+            switch arrival {
+            case .started: outlet.emit(.spanStarted(span), .tracing)
+            case .updated: outlet.emit(.spanUpdated(span), .tracing)
+            case .ended: outlet.emit(.spanEnded(span), .tracing)
+            }
         }
+        guard let rules, rules.wants.contains(.arrivals) else { return }
+        let moment: SpanMoment =
+            switch arrival {
+            case .started: .startArrived
+            case .updated: .updateArrived
+            case .ended: .endArrived
+            }
+        collector.targetNothing()
+        rules.span(moment, reference, trace: { trace.view() }, now: now, into: collector)
     }
 
     /// Holds memory: after everything of an item is done, for until then its payloads are needed.
@@ -237,10 +299,13 @@ final class WorkerCore {
             ended: ended,
             receivedAt: span.slab.receivedAt
         )
+        if started, let rules, rules.wants.contains(.started) {
+            rules.span(.started, span, trace: { trace.view() }, now: now, into: collector)
+        }
         guard ended else { return }
         for verdict in Evaluation.evaluations(span) { collector.score(verdict.score) }
-        guard rules.wantsSpans else { return }
-        rules.spanEnded(span, in: trace, now: now, into: collector)
+        guard let rules, rules.wants.contains(.ended) else { return }
+        rules.span(.ended, span, trace: { trace.view() }, now: now, into: collector)
     }
 
     private func ended(_ trace: TraceState) {
@@ -253,7 +318,7 @@ final class WorkerCore {
                 .traceEnded
             )
         }
-        if rules.wantsTraces {
+        if let rules, rules.wants.contains(.traces) {
             assembler.load(trace)
             collector.target(trace, nil)
             rules.traceEnded(trace.view(), now: now, into: collector)
@@ -271,6 +336,7 @@ final class WorkerCore {
         receivedAt: Timestamp
     ) {
         let trace = annotation.traceID.flatMap { assembler.trace($0, recalling: isKnown) }
+        defer { tellRules() }
         guard let id = annotation.traceID, trace?.has(annotation.spanID) != true else {
             return join(annotation, trace, isReplacement)
         }
@@ -325,6 +391,7 @@ final class WorkerCore {
         for waiting in annotations where trace.has(waiting.annotation.spanID) {
             join(waiting.annotation, trace, waiting.isReplacement, isTold: true)
         }
+        tellRules()
     }
 
     /// Counts what has waited long enough; a trace may come up several times.
@@ -341,6 +408,7 @@ final class WorkerCore {
                 isTold: true
             )
         }
+        tellRules()
     }
 
     // MARK: - Logs and observations
@@ -349,13 +417,25 @@ final class WorkerCore {
         collector.targetNothing()
         switch event {
         case .log(let log):
-            guard let log = processing.process(log) else { return }
+            guard let log = processing.process(log).flatMap(processedByPlugins) else { return }
             collector.keep(joined(log), isSampledOut: isSampledOut(log.traceID))
         case .metric(let metric):
-            guard let metric = processing.process(metric) else { return }
+            guard let metric = processing.process(metric).flatMap(processedByPlugins) else { return }
             collector.observe(metric, receivedAt: receivedAt)
+        case .drop: collector.noteForRules(event)
         default: break
         }
+        tellRules()
+    }
+
+    private func processedByPlugins(_ log: Log) -> Log? {
+        guard let rules, rules.wants.contains(.processSignals) else { return log }
+        return rules.process(log, now: now, into: collector)
+    }
+
+    private func processedByPlugins(_ metric: Metric) -> Metric? {
+        guard let rules, rules.wants.contains(.processSignals) else { return metric }
+        return rules.process(metric, now: now, into: collector)
     }
 
     /// A line with what its span belongs to, where that is here.
@@ -372,7 +452,9 @@ final class WorkerCore {
 
     /// Whether a signal follows a trace that is sampled out. Of a trace that is not here the samplers may still know.
     private func isSampledOut(_ id: TraceID?) -> Bool {
-        guard let id, !sampler.keepsEverything else { return false }
+        guard let id, !sampler.keepsEverything || rules?.wants.contains(.sampling) == true else {
+            return false
+        }
         if let trace = assembler.trace(id, recalling: false) { return trace.record.isSampledOut }
         return sampler.knownAnswer(id) == false
     }

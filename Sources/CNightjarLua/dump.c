@@ -1,0 +1,59 @@
+// Compiling a source in a state of its own, for checks that read the code and never run it.
+#include "nj_internal.h"
+
+#include "include/nj_dump.h"
+
+typedef struct compile_job {
+    nj_text source, chunk_name;
+    void *context;
+    void (*write)(void *context, const void *bytes, size_t length);
+} compile_job;
+
+static int write_piece(lua_State *L, const void *bytes, size_t length, void *data) {
+    (void)L;
+    const compile_job *job = data;
+    if (length > 0) job->write(job->context, bytes, length);
+    return 0;
+}
+
+// Takes the same texts as a load does (state.c), so that lines are numbered alike.
+static int compile_body(lua_State *L) {
+    compile_job *job = lua_touserdata(L, 1);
+    const char *bytes = job->source.bytes ? job->source.bytes : "";
+    size_t length = job->source.length;
+    lua_pushfstring(L, "@%s", lua_pushlstring(L, job->chunk_name.bytes ? job->chunk_name.bytes : "", job->chunk_name.length));
+    const char *chunk_name = lua_tostring(L, -1);
+    if (length > NJ_SOURCE_LIMIT)
+        return luaL_error(L, "%s: source of %d bytes; at most %d", chunk_name + 1, (int)length, NJ_SOURCE_LIMIT);
+    if (length >= 3 && memcmp(bytes, "\xEF\xBB\xBF", 3) == 0) bytes += 3, length -= 3;
+    if (length > 0 && *bytes == '#')
+        while (length > 0 && *bytes != '\n') bytes++, length--;
+    // Inside a comment or a string, Lua alone would take it.
+    if (memchr(bytes, 0, length) != NULL) return luaL_error(L, "%s:1: the file contains a NUL byte", chunk_name + 1);
+    if (nj_load_text(L, bytes, length, chunk_name) != LUA_OK) return lua_error(L);
+    if (lua_dump(L, write_piece, job, 0) != 0) return luaL_error(L, "%s: the code cannot be written", chunk_name + 1);
+    return 0;
+}
+
+bool nj_compile(
+    nj_text source, nj_text chunk_name, void *context, void (*write)(void *context, const void *bytes, size_t length),
+    char *fault, size_t room) {
+    compile_job job = {source, chunk_name, context, write};
+    fault[0] = 0;
+    // No libraries: there is nothing that could run.
+    lua_State *L = luaL_newstate();
+    if (L == NULL) {
+        nj_printable(fault, room, "not enough memory", 17, false);
+        return false;
+    }
+    lua_pushcfunction(L, compile_body);
+    lua_pushlightuserdata(L, &job);
+    bool done = lua_pcall(L, 1, 0, 0) == LUA_OK;
+    if (!done) {
+        // A message that is no text would be converted, and that may raise; Lua's own and ours are texts.
+        const char *message = lua_type(L, -1) == LUA_TSTRING ? lua_tostring(L, -1) : "the code cannot be compiled";
+        nj_printable(fault, room, message, strlen(message), false);
+    }
+    lua_close(L);
+    return done;
+}

@@ -1,0 +1,42 @@
+// What scripts can name: the fields of the objects that they are given, and the calls of the table `nightjar`. The one source
+// of field access, of compiled matches, of the editor's definitions and of the reference page.
+#ifndef NJ_FIELDS_H
+#define NJ_FIELDS_H
+
+#include "nj_lua.h"
+
+enum nj_object {
+    NJ_OBJECT_SPAN = 0, NJ_OBJECT_TRACE, NJ_OBJECT_LOG, NJ_OBJECT_METRIC, NJ_OBJECT_SCORE, NJ_OBJECT_FEEDBACK, NJ_OBJECT_DROP,
+    NJ_OBJECT_COUNT
+};
+
+// A field or method; `type` is in the words of the Lua language server, of a method the arguments and the result.
+typedef struct nj_field_info {
+    const char *name, *type, *text;
+    uint32_t objects;  // of events that are no spans: a bit for each enum nj_object that has it
+} nj_field_info;
+
+// The name of an object in messages and definitions.
+const char *nj_object_name(int32_t object);
+// How many fields an object's table has, methods included, and the number of its first method. The table of an event that is
+// no span is shared: its fields are those whose bit is set.
+int32_t nj_object_field_count(int32_t object);
+int32_t nj_object_first_method(int32_t object);
+// A field of an object; NULL where it has none of this number.
+const nj_field_info *nj_object_field(int32_t object, int32_t field);
+// The number of an object's field, -1 where it has none of this name.
+int32_t nj_object_find(int32_t object, nj_text name);
+
+// When a call may be made.
+enum nj_when { NJ_WHILE_LOADING = 1, NJ_IN_CALLS = 2, NJ_ALWAYS = 3 };
+
+// A call or value of the table `nightjar`, or a method of what such a call returns: "counter:add".
+typedef struct nj_call_info {
+    const char *name, *arguments, *result, *text;
+    int32_t when;
+} nj_call_info;
+
+// The calls in the order of the reference page; NULL after the last.
+const nj_call_info *nj_api_call(int32_t place);
+
+#endif

@@ -1,0 +1,263 @@
+package import NightjarBus
+package import NightjarSignals
+import Synchronization
+
+extension PluginHost {
+    /// Brings what is loaded in line with the folder; whether anything changed. Runs on one thread at a time: the loader's.
+    @discardableResult
+    func reload(_ entries: [String: PluginFolder.Entry]) -> Bool {
+        var changed = false
+        // Told after the set is out: who reads the line finds the version there.
+        var news: [(name: String, text: String)] = []
+        for (name, found) in entries.sorted(by: { $0.key < $1.key }) {
+            let mark = found.mark
+            let entry = pinned(name, found)
+            let isSeen = state.withLock { $0.seen[name] == mark }
+            guard !isSeen || hasNewData(name), !isMomentarilyEmpty(name, entry) else { continue }
+            if load(name, entry) {
+                changed = true
+                let generation = state.withLock { $0.generations[name] ?? 0 }
+                news.append((name, "loaded, generation \(generation)"))
+            }
+            state.withLock { $0.seen[name] = mark }
+        }
+        let gone = state.withLock { state in Set(state.seen.keys).subtracting(entries.keys) }
+        for name in gone.sorted() {
+            changed = true
+            depart(name)
+            news.append((name, "unloaded: its file is gone"))
+        }
+        if changed { publish() }
+        for line in news { environment.log.write(.info, line.name, line.text) }
+        return changed
+    }
+
+    /// The content that runs in place of a file's, where one was pinned and the file is as it was then.
+    private func pinned(_ name: String, _ entry: PluginFolder.Entry) -> PluginFolder.Entry {
+        guard let pin = state.withLock({ $0.memories[name]?.pin }) else { return entry }
+        guard pin.mark == entry.mark else {
+            remember(name) { $0.pin = nil }
+            return entry
+        }
+        guard let content = archive.contents(of: name).first(where: { $0.source.hash == pin.hash }) else {
+            return entry
+        }
+        return .source(content.source)
+    }
+
+    /// Whether a data file of a running plugin has changed.
+    private func hasNewData(_ name: String) -> Bool {
+        guard let stamps = state.withLock({ $0.loaded[name]?.data.stamps }) else { return false }
+        return stamps.contains { FileStamp(path: $0.path) != $0 }
+    }
+
+    private func depart(_ name: String) {
+        let plugin = state.withLock { state -> LoadedPlugin? in
+            let plugin = state.loaded[name]
+            if let plugin { state.departed[name] = (plugin.metrics.map(\.name), monotonicNow()) }
+            state.seen[name] = nil
+            state.loaded[name] = nil
+            state.faults[name] = nil
+            state.errors[name] = nil
+            return plugin
+        }
+        if let plugin, plugin.isGlobal { keepState(of: plugin) }
+        environment.registry.setPolicies([:], source: name)
+        environment.registry.withdraw(source: name)
+    }
+
+    /// Whether a running plugin's file is empty, and has been for no longer than a save takes.
+    private func isMomentarilyEmpty(_ name: String, _ entry: PluginFolder.Entry) -> Bool {
+        state.withLock { state in
+            guard case .source(let source) = entry, source.text.isEmpty, state.loaded[name] != nil else {
+                state.emptySince[name] = nil
+                return false
+            }
+            let since = state.emptySince[name] ?? monotonicNow()
+            state.emptySince[name] = since
+            return monotonicNow() - since < Self.emptyFilePatienceNanoseconds
+        }
+    }
+
+    /// Loads one entry; whether a new version is there.
+    func load(_ name: String, _ entry: PluginFolder.Entry) -> Bool {
+        let (generation, errors, previous) = state.withLock { state -> (Int, ErrorRecord, LoadedPlugin?) in
+            let errors = state.errors[name] ?? ErrorRecord()
+            state.errors[name] = errors
+            state.lastLoads[name] = environment.now()
+            return ((state.generations[name] ?? 0) + 1, errors, state.loaded[name])
+        }
+        do throws(PluginFault) {
+            guard case .source(let source) = entry else {
+                if case .unreadable(let fault) = entry { throw fault }
+                return false
+            }
+            let plugin = try LoadedPlugin(
+                source,
+                generation: generation,
+                workers: workers,
+                environment: environment,
+                errors: errors
+            )
+            try checkScorers(of: plugin)
+            try checkTests(of: source)
+            try inherit(plugin, from: previous)
+            try declareMetrics(of: plugin)
+            archive.keep(PluginContent(source: source, loadedAt: environment.now()))
+            state.withLock { state in
+                state.loaded[name] = plugin
+                state.generations[name] = generation
+                state.faults[name] = nil
+                state.departed[name] = nil
+            }
+            return true
+        } catch {
+            let keeps = state.withLock { state in
+                state.faults[name] = error
+                return state.loaded[name] != nil
+            }
+            let rest = keeps ? "; the running version stays" : ""
+            environment.log.write(.error, name, "does not load: \(error.detail)\(rest)")
+            return false
+        }
+    }
+
+    /// A scorer of a name that another plugin has would replace its verdicts: the one that runs stays.
+    private func checkScorers(of plugin: LoadedPlugin) throws(PluginFault) {
+        let others = state.withLock { state in state.loaded.values.filter { $0.name != plugin.name } }
+        for other in others.sorted(by: { $0.name < $1.name }) {
+            guard let scorer = plugin.scorers.first(where: other.scorers.contains) else { continue }
+            throw PluginFault(
+                code: .load,
+                plugin: plugin.name,
+                detail: "the scorer \(scorer) is \(other.name)'s already; give it another name"
+            )
+        }
+    }
+
+    private func checkTests(of source: PluginSource) throws(PluginFault) {
+        guard let failures = configuration.test?(source), let first = failures.first else { return }
+        let more = failures.count > 1 ? " (and \(failures.count - 1) more)" : ""
+        throw PluginFault(code: .tests, plugin: source.name, detail: "its tests fail: \(first)\(more)")
+    }
+
+    /// Decides where the state of a global plugin comes from, and tries on a copy whether it takes what there is.
+    private func inherit(_ plugin: LoadedPlugin, from previous: LoadedPlugin?) throws(PluginFault) {
+        guard plugin.isGlobal else { return }
+        let packed: [UInt8]?
+        let version: String?
+        if let previous, previous.isGlobal {
+            packed = previous.packedState()
+            version =
+                previous.hash == plugin.hash ? nil : previous.version ?? String(previous.hash.prefix(12))
+            plugin.inheritance.withLock { $0 = .running(previous) }
+        } else {
+            let memory = state.withLock { $0.memories[plugin.name] }
+            packed = memory?.state
+            version =
+                memory?.stateHash == plugin.hash
+                ? nil : memory?.stateVersion ?? memory?.stateHash.map { String($0.prefix(12)) }
+            if let packed { plugin.inheritance.withLock { $0 = .stored(packed, version: version) } }
+        }
+        guard let packed else { return }
+        let trial = try PluginInstance(
+            plugin.source,
+            limits: environment.limits,
+            registry: environment.registry,
+            settings: environment.settings[plugin.name] ?? [:],
+            now: environment.now(),
+            data: plugin.data
+        )
+        guard let copy = trial.state, copy.unpackState(packed, version: version) != .ok else { return }
+        throw PluginFault(
+            code: .state,
+            plugin: plugin.name,
+            detail: "cannot take over the state: \(copy.failure.message)",
+            traceback: copy.failure.traceback
+        )
+    }
+
+    /// Metrics and policies are the process's before any worker can use them.
+    private func declareMetrics(of plugin: LoadedPlugin) throws(PluginFault) {
+        do throws(MetricError) {
+            for metric in plugin.metrics {
+                _ = try environment.registry.instrument(metric, source: plugin.name)
+            }
+        } catch {
+            throw PluginFault(code: .load, plugin: plugin.name, detail: error.description)
+        }
+        let isOff = state.withLock { isDisabled(plugin.name, $0) }
+        environment.registry.setPolicies(isOff ? [:] : plugin.policies, source: plugin.name)
+    }
+
+    func publish() {
+        let plugins = state.withLock { state in
+            state.loaded.values.filter { !isDisabled($0.name, state) }
+        }
+        sets.publish(plugins)
+    }
+}
+
+extension PluginFolder.Entry {
+    /// What a change of the entry changes.
+    var mark: String {
+        switch self {
+        case .source(let source): source.hash
+        case .unreadable(let fault): fault.detail
+        }
+    }
+}
+
+extension PluginHost {
+    /// Loads plugins once, for commands that run them without a folder.
+    /// - Throws: ``PluginFaults`` with every fault, when any file does not load.
+    package static func load(
+        files: [PluginSource],
+        limits: PluginLimits = PluginLimits(),
+        settings: [String: Value.Object] = [:],
+        registry: MetricRegistry,
+        workers: Int = 1,
+        now: @escaping @Sendable () -> Timestamp,
+        log: @escaping @Sendable (PluginLogLine) -> Void = { _ in }
+    ) throws(PluginFaults) -> PluginSetSource {
+        let environment = PluginEnvironment(
+            registry: registry,
+            limits: limits,
+            settings: settings,
+            log: PluginLog(receive: log),
+            now: now
+        )
+        let outcome = Mutex<(plugins: [LoadedPlugin], faults: [PluginFault])>(([], []))
+        runOnLargeStack {
+            for file in files {
+                do throws(PluginFault) {
+                    let plugin = try LoadedPlugin(
+                        file,
+                        generation: 1,
+                        workers: workers,
+                        environment: environment,
+                        errors: ErrorRecord()
+                    )
+                    outcome.withLock { $0.plugins.append(plugin) }
+                } catch {
+                    outcome.withLock { $0.faults.append(error) }
+                }
+            }
+        }
+        let (plugins, faults) = outcome.withLock { $0 }
+        guard faults.isEmpty else { throw PluginFaults(faults: faults) }
+        for plugin in plugins { registry.setPolicies(plugin.policies, source: plugin.name) }
+        let source = PluginSetSource(limits: limits)
+        source.publish(plugins)
+        return source
+    }
+}
+
+/// Why some plugins cannot be loaded.
+package struct PluginFaults: Error, Sendable, CustomStringConvertible {
+    /// One for each plugin that does not load.
+    package let faults: [PluginFault]
+
+    /// A line for each.
+    package var description: String { faults.map(\.description).joined(separator: "\n") }
+}
