@@ -112,6 +112,12 @@ let package = Package(
             swiftSettings: strict
         ),
 
+        .target(
+            name: "CStockLua",
+            dependencies: ["CLua"],
+            path: "Tests/StockLua",
+            linkerSettings: [.linkedLibrary(":liblua5.4.a"), .linkedLibrary("m"), .linkedLibrary("dl")]
+        ),
         room("NightjarTesting", ["NightjarBus", "NightjarSignals", "CNightjarSignals"]),
         .executableTarget(
             name: "NightjarBench",
@@ -138,8 +144,8 @@ let package = Package(
         ),
         tests(
             "NightjarPlugins",
-            ["NightjarBus", "NightjarSignals", "CNightjarSignals"],
-            resources: [.copy("Hostile")]
+            ["NightjarBus", "NightjarSignals", "CNightjarSignals", "CStockLua"],
+            resources: [.copy("Hostile"), .copy("Differential")]
         ),
         tests(
             "NightjarStore",

@@ -145,7 +145,7 @@ static int running(lua_State *L) {
 }
 
 static int is_yieldable(lua_State *L) {
-    lua_State *other = lua_isthread(L, 1) ? lua_tothread(L, 1) : L;
+    lua_State *other = lua_isnone(L, 1) ? L : check_coroutine(L);
     lua_pushboolean(L, lua_isyieldable(other));
     return 1;
 }

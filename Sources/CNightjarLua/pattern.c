@@ -38,6 +38,7 @@ static bool in_class(int byte, int letter) {
     case 'u': holds = isupper(byte); break;
     case 'w': holds = isalnum(byte); break;
     case 'x': holds = isxdigit(byte); break;
+    case 'z': holds = byte == 0; break;  // from the days when a pattern could not hold a NUL
     default: return letter == byte;
     }
     return isupper(letter) ? !holds : holds;
@@ -149,10 +150,12 @@ static const char *close_capture(nj_matcher *matcher, const char *at, const char
 
 static const char *match_again(nj_matcher *matcher, const char *at, int digit) {
     int place = digit - '1';
-    if (place < 0 || place >= matcher->captures || matcher->capture[place].length == NJ_CAPTURE_OPEN)
+    if (place < 0 || place >= matcher->captures || matcher->capture[place].length == NJ_CAPTURE_OPEN) {
+        if (matcher->L != NULL) luaL_error(matcher->L, "invalid capture index %%%d", place + 1);
         return give_up(matcher, "invalid capture index in pattern");
+    }
     ptrdiff_t length = matcher->capture[place].length;
-    if (length < 0) length = 0;
+    if (length == NJ_CAPTURE_POSITION) return NULL;  // a place is no text that could come again
     if (!step(matcher, length) || matcher->text_end - at < length) return NULL;
     return memcmp(matcher->capture[place].start, at, (size_t)length) == 0 ? at + length : NULL;
 }

@@ -18,6 +18,7 @@ void nj_push_text(lua_State *L, int index) {
     }
     if (luaL_callmeta(L, index, "__tostring")) {
         if (!lua_isstring(L, -1)) luaL_error(L, "'__tostring' must return a string");
+        lua_tolstring(L, -1, NULL);  // a number becomes text
         return;
     }
     // No address: it would tell where the process keeps its memory.
@@ -57,7 +58,7 @@ static const char *const refused[] = {"__gc", "__close", "__mode"};
 // The table gets a copy of the metafields: what is refused cannot be slipped in afterwards.
 static int set_metatable(lua_State *L) {
     luaL_checktype(L, 1, LUA_TTABLE);
-    luaL_argexpected(L, lua_isnoneornil(L, 2) || lua_istable(L, 2), 2, "nil or table");
+    luaL_argexpected(L, lua_isnil(L, 2) || lua_istable(L, 2), 2, "nil or table");
     if (luaL_getmetafield(L, 1, "__metatable") != LUA_TNIL) return luaL_error(L, "cannot change a protected metatable");
     lua_settop(L, 2);
     if (lua_isnil(L, 2)) {
@@ -120,33 +121,51 @@ static int gather(lua_State *L) {
         lua_pushvalue(L, 1);
         lua_call(L, 0, 1);
         if (lua_isnil(L, -1)) break;
-        if (lua_type(L, -1) != LUA_TSTRING) return luaL_error(L, "reader function must return a string");
-        if (lua_rawlen(L, -1) == 0) break;
-        if (lua_rawlen(L, -1) + lua_rawlen(L, gathered) > NJ_SOURCE_LIMIT) return luaL_error(L, "source over 32 KiB");
+        if (!lua_isstring(L, -1)) {
+            luaL_where(L, 2);  // the caller of `load`, which calls this
+            lua_pushliteral(L, "reader function must return a string");
+            lua_concat(L, 2);
+            return lua_error(L);
+        }
+        size_t length;
+        lua_tolstring(L, -1, &length);
+        if (length == 0) break;
+        if (length + lua_rawlen(L, gathered) > NJ_SOURCE_LIMIT) return luaL_error(L, "source over 32 KiB");
         lua_concat(L, 2);
     }
     lua_settop(L, gathered);
-    return gathered;
+    return 1;
+}
+
+// Answers for a text that does not load: the error is on top.
+static int refuse_text(lua_State *L) {
+    lua_pushnil(L);
+    lua_insert(L, -2);
+    return 2;
 }
 
 static int load(lua_State *L) {
     bool has_environment = !lua_isnone(L, 4);
-    if (lua_isfunction(L, 1)) {
-        int gathered = gather(L);
-        lua_pushvalue(L, gathered);
+    const char *mode = luaL_optstring(L, 3, "t");
+    const char *chunk_name = luaL_optstring(L, 2, "=load");
+    if (!lua_isstring(L, 1)) {
+        luaL_checktype(L, 1, LUA_TFUNCTION);
+        lua_pushcfunction(L, gather);
+        lua_pushvalue(L, 1);
+        int status = lua_pcall(L, 1, 1, 0);
+        nj_check(L);
+        if (status == LUA_ERRMEM && nj_host(L)->denied != 0) return nj_kill(L, NJ_OUTCOME_MEMORY);
+        if (status != LUA_OK) return refuse_text(L);
         lua_replace(L, 1);
     }
     size_t length;
-    const char *text = luaL_checklstring(L, 1, &length);
-    const char *chunk_name = luaL_optstring(L, 2, "=load");
-    const char *mode = luaL_optstring(L, 3, "t");
-    if (strchr(mode, 't') == NULL) return luaL_error(L, "only text can be loaded");
+    const char *text = lua_tolstring(L, 1, &length);
     nj_spend(L, length * 32 + 1000);
-    if (nj_load_text(L, text, length, chunk_name) != LUA_OK) {
-        lua_pushnil(L);
-        lua_insert(L, -2);
-        return 2;
+    if (strchr(mode, 't') == NULL && *text != LUA_SIGNATURE[0]) {
+        lua_pushfstring(L, "attempt to load a text chunk (mode is '%s')", mode);
+        return refuse_text(L);
     }
+    if (nj_load_text(L, text, length, chunk_name) != LUA_OK) return refuse_text(L);
     if (has_environment) {
         lua_pushvalue(L, 4);
         if (lua_setupvalue(L, -2, 1) == NULL) lua_pop(L, 1);

@@ -117,8 +117,8 @@ static int from_bytes(lua_State *L) {
 static size_t start_position(lua_State *L, int index, size_t length) {
     lua_Integer at = luaL_optinteger(L, index, 1);
     if (at > 0) return (size_t)at - 1;
-    if (at == 0 || (lua_Unsigned)-at > length) return 0;
-    return length - (size_t)-at;
+    lua_Unsigned back = 0 - (lua_Unsigned)at;
+    return at == 0 || back > length ? 0 : length - (size_t)back;
 }
 
 static void push_capture(nj_matcher *matcher, int place, const char *start, const char *end) {
@@ -301,9 +301,9 @@ static int replace_all(lua_State *L) {
     size_t length, size;
     const char *text = luaL_checklstring(L, 1, &length), *pattern = luaL_checklstring(L, 2, &size);
     int kind = lua_type(L, 3);
+    lua_Integer most = luaL_optinteger(L, 4, (lua_Integer)length + 1), count = 0;
     luaL_argexpected(L, kind == LUA_TNUMBER || kind == LUA_TSTRING || kind == LUA_TFUNCTION || kind == LUA_TTABLE, 3,
                      "string/function/table");
-    lua_Integer most = luaL_optinteger(L, 4, (lua_Integer)length + 1), count = 0;
     bool anchored = size > 0 && *pattern == '^', changed = false;
     if (kind == LUA_TNUMBER) lua_tolstring(L, 3, NULL);
     lua_settop(L, 3);
@@ -389,36 +389,50 @@ static void add_literal(nj_buffer *out, int argument) {
     nj_buffer_add(out, text, (size_t)size);
 }
 
-// Reads flags, width and precision (two digits each at most) behind '%' into `spec`; the conversion's letter follows it.
-static const char *read_spec(lua_State *L, const char *at, const char *end, char spec[24], bool *has_precision) {
-    size_t size = 0;
-    spec[size++] = '%';
-    while (at < end && *at != 0 && strchr("-+ #0", *at) != NULL && size < 6) spec[size++] = *at++;
-    for (int digits = 0; at < end && isdigit((unsigned char)*at) && digits < 2; digits++) spec[size++] = *at++;
-    *has_precision = at < end && *at == '.';
-    if (*has_precision) {
-        spec[size++] = *at++;
-        for (int digits = 0; at < end && isdigit((unsigned char)*at) && digits < 2; digits++) spec[size++] = *at++;
-    }
-    spec[size] = 0;
-    if (at >= end || isdigit((unsigned char)*at)) luaL_error(L, "invalid conversion '%s' to 'format'", spec);
-    return at;
+enum { SPEC_ROOM = 32, SPEC_LIMIT = 21 };
+
+// Copies a conversion whole, from its '%' to its letter; `at` is behind the '%'. The end of it, where its letter is.
+static const char *read_spec(lua_State *L, const char *at, char spec[SPEC_ROOM]) {
+    // A text of Lua ends with a NUL, which is no letter.
+    size_t span = strspn(at, "-+ #0123456789.");
+    if (span >= SPEC_LIMIT) luaL_error(L, "invalid format (too long)");
+    spec[0] = '%';
+    memcpy(spec + 1, at, span + 1);
+    spec[span + 2] = 0;
+    return at + span;
 }
 
-static void add_text(nj_buffer *out, int argument, const char *spec, bool has_precision) {
+// Raises where a conversion has flags that its letter does not take, or a width or precision of more than two digits.
+static void check_spec(lua_State *L, const char *spec, const char *flags, bool takes_precision) {
+    const char *at = spec + 1 + strspn(spec + 1, flags);
+    if (*at != '0') {
+        for (int digits = 0; digits < 2 && isdigit((unsigned char)*at); digits++) at++;
+        if (*at == '.' && takes_precision) {
+            at++;
+            for (int digits = 0; digits < 2 && isdigit((unsigned char)*at); digits++) at++;
+        }
+    }
+    if (!isalpha((unsigned char)*at)) luaL_error(L, "invalid conversion specification: '%s'", spec);
+}
+
+static void add_text(nj_buffer *out, int argument, const char *spec) {
     lua_State *L = out->L;
     size_t length;
     nj_push_text(L, argument);
     const char *text = lua_tolstring(L, -1, &length);
     nj_spend(L, length + 1);
-    if (spec[1] == 0 || (!has_precision && length >= 100)) {
+    if (spec[2] == 0) {
         nj_buffer_add(out, text, length);
     } else {
         luaL_argcheck(L, strlen(text) == length, argument, "string contains zeros");
-        char with[32], shown[256];
-        snprintf(with, sizeof with, "%ss", spec);
-        int size = snprintf(shown, sizeof shown, with, text);
-        nj_buffer_add(out, shown, (size_t)size);
+        check_spec(L, spec, "-", true);
+        if (length >= 100 && strchr(spec, '.') == NULL) {
+            nj_buffer_add(out, text, length);
+        } else {
+            char shown[256];
+            int size = snprintf(shown, sizeof shown, spec, text);
+            nj_buffer_add(out, shown, (size_t)size);
+        }
     }
     lua_pop(L, 1);
 }
@@ -426,17 +440,23 @@ static void add_text(nj_buffer *out, int argument, const char *spec, bool has_pr
 static void add_number(nj_buffer *out, int argument, const char *spec, char letter) {
     lua_State *L = out->L;
     // The widest is %99.99f of 1e308: 309 digits, the point and 99 more.
-    char with[32], shown[512];
+    char with[SPEC_ROOM + 4], shown[512];
     int size;
     if (strchr("diuoxX", letter) != NULL) {
-        snprintf(with, sizeof with, "%sll%c", spec, letter == 'u' ? 'd' : letter);
-        size = snprintf(shown, sizeof shown, with, (long long)luaL_checkinteger(L, argument));
+        long long value = luaL_checkinteger(L, argument);
+        check_spec(L, spec, letter == 'u' ? "-0" : strchr("di", letter) != NULL ? "-+0 " : "-#0", true);
+        snprintf(with, sizeof with, "%.*sll%c", (int)strlen(spec) - 1, spec, letter);
+        size = snprintf(shown, sizeof shown, with, value);
     } else if (letter == 'c') {
-        snprintf(with, sizeof with, "%sc", spec);
-        size = snprintf(shown, sizeof shown, with, (int)luaL_checkinteger(L, argument));
+        check_spec(L, spec, "-", false);
+        size = snprintf(shown, sizeof shown, spec, (int)luaL_checkinteger(L, argument));
+    } else if (letter == 'a' || letter == 'A') {
+        check_spec(L, spec, "-+ #0", true);
+        size = snprintf(shown, sizeof shown, spec, luaL_checknumber(L, argument));
     } else {
-        snprintf(with, sizeof with, "%s%c", spec, letter);
-        size = snprintf(shown, sizeof shown, with, luaL_checknumber(L, argument));
+        double value = luaL_checknumber(L, argument);
+        check_spec(L, spec, "-+ #0", true);
+        size = snprintf(shown, sizeof shown, spec, value);
     }
     if (size > 0) nj_buffer_add(out, shown, (size_t)size < sizeof shown ? (size_t)size : sizeof shown - 1);
 }
@@ -458,18 +478,19 @@ static int format(lua_State *L) {
             nj_buffer_add(&out, at++, 1);
             continue;
         }
-        char spec[24];
-        bool has_precision;
-        at = read_spec(L, at, end, spec, &has_precision);
-        char letter = *at++;
-        if (letter == 0 || strchr("cdiuoxXaAeEfFgGqs", letter) == NULL) luaL_error(L, "invalid conversion '%s%c' to 'format'", spec, letter);
+        char spec[SPEC_ROOM];
         if (++argument > count) luaL_argerror(L, argument, "no value");
+        at = read_spec(L, at, spec);
+        char letter = *at++;
+        // %p is missing on purpose: it would write an address.
+        if (letter == 0 || strchr("cdiuoxXaAeEfgGqs", letter) == NULL)
+            luaL_error(L, "invalid conversion '%s' to 'format'", spec);
         nj_spend(L, 16);
         if (letter == 'q') {
-            if (spec[1] != 0) luaL_error(L, "conversion '%%q' cannot have modifiers");
+            if (spec[2] != 0) luaL_error(L, "specifier '%%q' cannot have modifiers");
             add_literal(&out, argument);
         } else if (letter == 's') {
-            add_text(&out, argument, spec, has_precision);
+            add_text(&out, argument, spec);
         } else {
             add_number(&out, argument, spec, letter);
         }

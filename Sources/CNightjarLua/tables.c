@@ -44,17 +44,16 @@ static int insert_item(lua_State *L) {
 static int remove_item(lua_State *L) {
     lua_Integer size = check_plain(L, 1);
     lua_Integer at = luaL_optinteger(L, 2, size);
-    if (!lua_isnoneornil(L, 2)) luaL_argcheck(L, (lua_Unsigned)at - 1u <= (lua_Unsigned)size, 2, "position out of bounds");
+    // An empty list may be asked for its item 0.
+    if (at != size) luaL_argcheck(L, (lua_Unsigned)at - 1u <= (lua_Unsigned)size, 2, "position out of bounds");
     lua_rawgeti(L, 1, at);
     nj_spend(L, size > at ? (uint64_t)(size - at) + 1 : 1);
     for (; at < size; at++) {
         lua_rawgeti(L, 1, at + 1);
         lua_rawseti(L, 1, at);
     }
-    if (size > 0 || at != 0) {
-        lua_pushnil(L);
-        lua_rawseti(L, 1, at);
-    }
+    lua_pushnil(L);
+    lua_rawseti(L, 1, at);
     return 1;
 }
 
@@ -68,7 +67,7 @@ static int move(lua_State *L) {
         lua_Integer count = last - first + 1;
         luaL_argcheck(L, to <= LUA_MAXINTEGER - count + 1, 4, "destination wrap around");
         nj_spend(L, (uint64_t)count);
-        bool upwards = to > last || to <= first || target != 1;
+        bool upwards = to > last || to <= first || !lua_rawequal(L, 1, target);
         for (lua_Integer i = 0; i < count; i++) {
             lua_Integer step = upwards ? i : count - 1 - i;
             lua_rawgeti(L, 1, first + step);
@@ -88,15 +87,17 @@ static int concat(lua_State *L) {
         lua_pushliteral(L, "");
         return 1;
     }
+    // Of all integers there are 2^64, which is 0 here: the missing item is met long before that many.
     lua_Unsigned count = (lua_Unsigned)last - (lua_Unsigned)first + 1;
-    nj_spend(L, count == 0 ? UINT64_MAX : count * 2);
     uint64_t limit = nj_host(L)->limits.string;
     // Measured first: the result is built in one piece.
     uint64_t total = 0;
-    for (lua_Unsigned i = 0; i < count; i++) {
+    for (lua_Unsigned i = 0; i != count || i == 0; i++) {
+        nj_spend(L, 2);
         int type = lua_rawgeti(L, 1, (lua_Integer)((lua_Unsigned)first + i));
         if (type != LUA_TSTRING && type != LUA_TNUMBER)
-            return luaL_error(L, "invalid value (at index %I) in table for 'concat'", (LUAI_UACINT)((lua_Unsigned)first + i));
+            return luaL_error(L, "invalid value (%s) at index %I in table for 'concat'", luaL_typename(L, -1),
+                              (LUAI_UACINT)((lua_Unsigned)first + i));
         size_t length;
         lua_tolstring(L, -1, &length);
         total += length + (i > 0 ? gap : 0);
@@ -179,9 +180,9 @@ static void merge(lua_State *L, int from, int to, lua_Integer start, lua_Integer
 static int sort(lua_State *L) {
     lua_Integer size = check_plain(L, 1);
     luaL_argcheck(L, size < INT_MAX, 1, "array too big");
+    if (size < 2) return 0;
     if (!lua_isnoneornil(L, 2)) luaL_checktype(L, 2, LUA_TFUNCTION);
     lua_settop(L, 2);
-    if (size < 2) return 0;
     nj_spend(L, (uint64_t)size * 2);
     lua_createtable(L, (int)size, 0);
     lua_createtable(L, (int)size, 0);

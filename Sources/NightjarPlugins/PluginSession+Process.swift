@@ -38,47 +38,26 @@ extension PluginSession {
 
     /// The line as the plugins' processors leave it; nil where one of them drops it.
     package func process(_ log: Log, now: Timestamp, into receiver: any EmissionReceiver) -> Log? {
-        var log = log
-        let isKept = process(.log, { .log(log) }, now, receiver) { name, value in
-            switch (name, value) {
-            case ("message", .string(let text)): log.message = text
-            case ("data", .object(let data)): log.data = data
-            case ("metadata", .object(let metadata)): log.metadata = metadata
-            case ("tags", _): log.tags = value.array?.compactMap(\.string) ?? []
-            default: break
-            }
-        }
-        return isKept ? log : nil
+        guard case .log(let log)? = process(.log(log), .log, now, receiver) else { return nil }
+        return log
     }
 
     /// The observation as the plugins' processors leave it; nil where one of them drops it.
     package func process(_ metric: Metric, now: Timestamp, into receiver: any EmissionReceiver) -> Metric? {
-        var metric = metric
-        let isKept = process(.metric, { .metric(metric) }, now, receiver) { name, value in
-            switch (name, value) {
-            case ("name", .string(let text)): metric.name = text
-            case ("metadata", .object(let metadata)): metric.metadata = metadata
-            case ("labels", .object(let labels)):
-                metric.labels = labels.entries.reduce(into: [:]) {
-                    $0[$1.key] = $1.value.string ?? $1.value.json
-                }
-            default: break
-            }
-        }
-        return isKept ? metric : nil
+        guard case .metric(let metric)? = process(.metric(metric), .metric, now, receiver) else { return nil }
+        return metric
     }
 
     private func process(
+        _ event: SignalEvent,
         _ kind: RuleEvent,
-        _ event: () -> SignalEvent,
         _ now: Timestamp,
-        _ receiver: any EmissionReceiver,
-        apply: (String, Value) -> Void
-    ) -> Bool {
+        _ receiver: any EmissionReceiver
+    ) -> SignalEvent? {
+        var event = event
         for slot in processors[kind]?.slots ?? [] {
-            let current = event()
-            guard slot.rule.match.record?.holds(for: current) != false else { continue }
-            let handle = scope.turn(to: current, now: now)
+            guard slot.rule.match.record?.holds(for: event) != false else { continue }
+            let handle = scope.turn(to: event, now: now)
             defer { finish() }
             beginIncoming()
             var keeps = true
@@ -89,10 +68,10 @@ extension PluginSession {
                 if result.outcome == .ok { changes = state.changes }
                 return result.outcome
             }
-            guard keeps else { return false }
-            for change in changes { apply(change.name, change.value) }
+            guard keeps else { return nil }
+            for change in changes { event.set(change.name, change.value) }
         }
-        return true
+        return event
     }
 
     /// What share of traces like that of a first span the plugins' samplers keep: the largest that one of them says. A sampler
@@ -138,6 +117,35 @@ extension PluginSession {
             beginIncoming()
             call(slot, into: receiver) { $0.call(slot.rule.function) }
             finish()
+        }
+    }
+}
+
+extension SignalEvent {
+    /// Sets what a processor set.
+    fileprivate mutating func set(_ name: String, _ value: Value) {
+        switch self {
+        case .log(var log):
+            switch (name, value) {
+            case ("message", .string(let text)): log.message = text
+            case ("data", .object(let data)): log.data = data
+            case ("metadata", .object(let metadata)): log.metadata = metadata
+            case ("tags", _): log.tags = value.array?.compactMap(\.string) ?? []
+            default: break
+            }
+            self = .log(log)
+        case .metric(var metric):
+            switch (name, value) {
+            case ("name", .string(let text)): metric.name = text
+            case ("metadata", .object(let metadata)): metric.metadata = metadata
+            case ("labels", .object(let labels)):
+                metric.labels = labels.entries.reduce(into: [:]) {
+                    $0[$1.key] = $1.value.string ?? $1.value.json
+                }
+            default: break
+            }
+            self = .metric(metric)
+        default: break
         }
     }
 }

@@ -159,7 +159,7 @@ final class WorkerCore {
         let wants = rules?.wants ?? []
         collector.wants = wants
         assembler.reportsArrivals = outlet.wants(.tracing) || wants.contains(.arrivals)
-        guard outlet.bus != nil || rules != nil else { return }
+        guard outlet.bus != nil || rules != nil || observer != nil else { return }
         let isHeard = outlet.wants(.metric) || wants.contains(.metrics)
         collector.aggregator.observer =
             isHeard
