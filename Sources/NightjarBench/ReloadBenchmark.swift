@@ -9,42 +9,54 @@ enum ReloadBenchmark {
     /// One small request so often.
     private static let sendMicroseconds = 4000
     private static let pollMicroseconds = 1000
-    private static let limitMilliseconds = 200.0
+    /// What the slowest of a hundred saves may take, the 50 ms for which the folder has to be at rest included.
+    private static let limitMilliseconds = 150.0
 
     static func run(_ options: BenchOptions) async throws -> [BenchRow] {
+        let saves = options.isQuick ? 15 : 100
+        let live = try await measure("reload, saved to counted", saves: saves, stores: false)
+        guard live.p99 <= limitMilliseconds else {
+            throw BenchFailure(description: "\(live.row.note), more than \(rounded(limitMilliseconds)) ms")
+        }
+        // With a store, an event shows once it is durable: that is the disk's time as much as the reload's.
+        let stored = try await measure("reload, saved to counted, stored", saves: saves, stores: true)
+        return [live.row, stored.row]
+    }
+
+    private static func measure(
+        _ name: String,
+        saves: Int,
+        stores: Bool
+    ) async throws -> (row: BenchRow, p99: Double) {
         let server = try await MeasuredServer(
-            stores: true,
+            stores: stores,
             plugins: ["versioned.lua": BenchRules.versioned(0)]
         )
-        let saves = options.isQuick ? 15 : 50
         let isOver = Flag()
         async let rate = onLargeThread { try keepSending(to: server, until: isOver) }
         async let measured = onLargeThread {
             defer { isOver.raise() }
             return try save(saves, on: server)
         }
-        let (milliseconds, spansPerSecond) = (try await measured, try await rate)
+        let (sorted, spansPerSecond) = (try await measured.sorted(), try await rate)
         try await server.stop()
-        return [try row(milliseconds.sorted(), spansPerSecond)]
-    }
-
-    private static func row(_ sorted: [Double], _ spansPerSecond: Double) throws -> BenchRow {
-        let p99 = sorted[Int((Double(sorted.count - 1) * 0.99).rounded())]
+        let (p50, p99) = (quantile(0.5, of: sorted), quantile(0.99, of: sorted))
         let row = BenchRow(
-            name: "reload, saved to counted",
+            name: name,
             unit: "ms",
             spread: Spread(sorted),
-            note: "p99 \(Int(p99.rounded())) ms of \(sorted.count) saves at \(Int(spansPerSecond)) spans/s"
+            note: "p50 \(rounded(p50)), p99 \(rounded(p99)) ms of \(saves) saves "
+                + "at \(rounded(spansPerSecond)) spans/s"
         )
-        guard p99 <= limitMilliseconds else {
-            let slowest = sorted.suffix(5).map { String(Int($0)) }.joined(separator: ", ")
-            throw BenchFailure(
-                description: "\(row.note), more than \(Int(limitMilliseconds)) ms; median "
-                    + "\(Int(row.spread.median)) ms, the slowest \(slowest) ms"
-            )
-        }
-        return row
+        return (row, p99)
     }
+
+    /// The smallest figure that a share of all do not exceed.
+    private static func quantile(_ share: Double, of sorted: [Double]) -> Double {
+        sorted[max(0, Int((Double(sorted.count) * share).rounded(.up)) - 1)]
+    }
+
+    private static func rounded(_ figure: Double) -> String { String(Int(figure.rounded())) }
 
     /// Sends small requests at a steady pace; returns how many spans a second it came to.
     private static func keepSending(to server: MeasuredServer, until isOver: Flag) throws -> Double {
@@ -74,7 +86,7 @@ enum ReloadBenchmark {
         var random = SeededGenerator(seed: 1)
         return try (1...count).map { version in
             // In step with nothing that the server does by the clock.
-            pause(microseconds: pauseMicroseconds + random.below(1_000_000))
+            pause(microseconds: pauseMicroseconds + random.below(500_000))
             let mark = Array("bench_reload_total{version=\"\(version)\"}".utf8)
             let start = wallNanoseconds()
             try server.save(BenchRules.versioned(version), as: "versioned.lua")

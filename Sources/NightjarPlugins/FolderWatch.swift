@@ -6,9 +6,9 @@ import Synchronization
 final class FolderWatch: Sendable {
     /// How long after a change to wait for more of them.
     private static let debounceMilliseconds: Int32 = 50
-    /// A file that is still being written is left alone for so long after its last change.
-    private static let quietMilliseconds: Int32 = 200
     private static let pollMilliseconds: Int32 = 1000
+    /// How long changes may follow one another before they are looked at all the same.
+    private static let patienceNanoseconds: Int64 = 2_000_000_000
     /// A plugin that is saved in a loop is loaded at most twice a second.
     private static let shortestGapNanoseconds: Int64 = 500_000_000
 
@@ -25,19 +25,21 @@ final class FolderWatch: Sendable {
 
     init(path: String) { self.path = path }
 
-    /// Starts calling `body`, on a thread with a large stack; one call at a time.
-    func start(_ body: @escaping @Sendable () -> Bool) {
+    /// Starts calling `body`, on a thread with a large stack; one call at a time. What it is given names the plugins whose
+    /// files are being written, or were while it looked: to be asked after the folder was read. It answers whether it
+    /// loaded anything.
+    func start(_ body: @escaping @Sendable (_ unsettled: () -> Set<String>) -> Bool) {
         state.withLock { state in
             guard state.thread == nil, !state.isStopped else { return }
             var ends: [Int32] = [-1, -1]
             guard pipe(&ends) == 0 else { return }
             for end in ends { _ = fcntl(end, F_SETFD, FD_CLOEXEC) }
-            state.wake = ends
             let path = path
             let wake = ends[0]
             state.thread = startThread { [self] in
-                Loop(path: path, wake: wake).run { turn.withLock { _ in body() } }
+                Loop(path: path, wake: wake).run { unsettled in turn.withLock { _ in body(unsettled) } }
             }
+            if state.thread == nil { for end in ends { close(end) } } else { state.wake = ends }
         }
     }
 
@@ -60,115 +62,89 @@ final class FolderWatch: Sendable {
 
     /// The thread's own: waits, gathers changes, calls.
     private struct Loop {
-        let path: String
-        let wake: Int32
-        private var events: Int32 = -1
+        private let wake: Int32
+        private var events: FolderEvents
         private var lastCall: Int64 = 0
+        /// Whether something changed while the folder was being read.
+        private var isBehind = false
 
         init(path: String, wake: Int32) {
-            self.path = path
+            events = FolderEvents(path: path)
             self.wake = wake
         }
 
-        func run(_ call: () -> Bool) {
+        func run(_ call: (() -> Set<String>) -> Bool) {
             var copy = self
             copy.loop(call)
         }
 
-        private mutating func loop(_ call: () -> Bool) {
-            defer { if events >= 0 { close(events) } }
+        private mutating func loop(_ call: (() -> Set<String>) -> Bool) {
+            defer { events.stop() }
             while true {
-                watchAgain()
+                events.watch()
                 switch wait(milliseconds: FolderWatch.pollMilliseconds) {
                 case .stopped: return
-                case .changed(let isOpen): guard settle(isOpen) else { return }
+                case .changed: guard settle() else { return }
                 case .quiet: break
                 }
                 let gap = FolderWatch.shortestGapNanoseconds - (monotonicNow() - lastCall)
-                if lastCall != 0, gap > 0, case .stopped = pause(milliseconds: Int32(gap / 1_000_000)) {
-                    return
-                }
+                if lastCall != 0, gap > 0, hasStopped(within: Int32(gap / 1_000_000)) { return }
+                var written: Set<String> = []
+                _ = events.take(written: &written)
                 // Only what loads something counts: a poll must not hold up the save that comes after it.
-                if call() { lastCall = monotonicNow() }
+                if call({ unsettled() }) { lastCall = monotonicNow() }
             }
         }
 
+        /// The plugins that are being written, or were since the events were taken last.
+        private mutating func unsettled() -> Set<String> {
+            var written: Set<String> = []
+            if events.take(written: &written) { isBehind = true }
+            return written.union(events.unsettled)
+        }
+
         /// Waits until the folder is at rest; false where the watch has ended.
-        private mutating func settle(_ wasOpen: Bool) -> Bool {
-            var isOpen = wasOpen
+        private mutating func settle() -> Bool {
             let started = monotonicNow()
-            // A writer that never rests must not hold everything up for ever.
-            while monotonicNow() - started < 2_000_000_000 {
-                let quiet = isOpen ? FolderWatch.quietMilliseconds : FolderWatch.debounceMilliseconds
-                switch wait(milliseconds: quiet) {
+            // Changes that never cease must not hold everything up for ever.
+            while monotonicNow() - started < FolderWatch.patienceNanoseconds {
+                // What is written in a folder is heard only once that is watched.
+                if events.isOutdated { events.watch() }
+                switch wait(milliseconds: FolderWatch.debounceMilliseconds) {
                 case .stopped: return false
                 case .quiet: return true
-                case .changed(let still): isOpen = still
+                case .changed: break
                 }
             }
             return true
         }
 
-        private enum Outcome {
-            case stopped, quiet
-            case changed(isOpen: Bool)
-        }
+        private enum Outcome { case stopped, changed, quiet }
 
-        private func pause(milliseconds: Int32) -> Outcome {
+        private func hasStopped(within milliseconds: Int32) -> Bool {
             var waiting = pollfd(fd: wake, events: Int16(POLLIN), revents: 0)
-            return poll(&waiting, 1, milliseconds) > 0 ? .stopped : .quiet
+            return poll(&waiting, 1, milliseconds) > 0
         }
 
-        private func wait(milliseconds: Int32) -> Outcome {
-            var waiting = [
-                pollfd(fd: wake, events: Int16(POLLIN), revents: 0),
-                pollfd(fd: events, events: Int16(POLLIN), revents: 0),
-            ]
-            let ready = poll(&waiting, 2, milliseconds)
-            guard ready > 0 else { return .quiet }
-            if waiting[0].revents != 0 { return .stopped }
-            return .changed(isOpen: drain())
-        }
-
-        /// Reads all events; whether the last one of them left a file open for writing.
-        private func drain() -> Bool {
-            var isOpen = false
-            var buffer = [UInt8](repeating: 0, count: 4096)
+        /// Waits for a change that a look at the folder should follow: not for each piece of a file that is being written.
+        private mutating func wait(milliseconds: Int32) -> Outcome {
+            let end = monotonicNow() + Int64(milliseconds) * 1_000_000
             while true {
-                let count = buffer.withUnsafeMutableBytes { read(events, $0.baseAddress, $0.count) }
-                guard count > 0 else { return isOpen }
-                var at = 0
-                while at + MemoryLayout<inotify_event>.size <= count {
-                    let event = buffer.withUnsafeBytes {
-                        $0.loadUnaligned(fromByteOffset: at, as: inotify_event.self)
-                    }
-                    isOpen = event.mask & UInt32(IN_MODIFY) != 0
-                    at += MemoryLayout<inotify_event>.size + Int(event.len)
+                let now = monotonicNow()
+                if events.rest(at: now) || isBehind {
+                    isBehind = false
+                    return .changed
                 }
-            }
-        }
-
-        /// Watches the folder that the path names now, its folders, and the folder it lies in.
-        private mutating func watchAgain() {
-            // Kept from turn to turn: what happens between a scan and the next wait must not be missed.
-            if events < 0 { events = inotify_init1(Int32(IN_NONBLOCK) | Int32(IN_CLOEXEC)) }
-            guard events >= 0 else { return }
-            let mask =
-                UInt32(IN_CLOSE_WRITE) | UInt32(IN_MODIFY) | UInt32(IN_MOVED_TO) | UInt32(IN_MOVED_FROM)
-                | UInt32(IN_CREATE) | UInt32(IN_DELETE) | UInt32(IN_DELETE_SELF) | UInt32(IN_MOVE_SELF)
-            inotify_add_watch(events, path, mask)
-            if let slash = path.lastIndex(of: "/"), slash != path.startIndex {
-                let parent = String(path[..<slash])
-                inotify_add_watch(events, parent, UInt32(IN_CREATE) | UInt32(IN_MOVED_TO) | UInt32(IN_DELETE))
-            }
-            guard let folder = opendir(path) else { return }
-            defer { closedir(folder) }
-            while let entry = readdir(folder) {
-                let name = withUnsafeBytes(of: entry.pointee.d_name) { bytes in
-                    String(decoding: bytes.prefix { $0 != 0 }, as: UTF8.self)
-                }
-                guard PluginSource.isName(name) else { continue }
-                inotify_add_watch(events, path + "/" + name, mask | UInt32(IN_ONLYDIR))
+                guard now < end else { return .quiet }
+                let left = min(end, events.nextRest ?? end) - now
+                var waiting = [
+                    pollfd(fd: wake, events: Int16(POLLIN), revents: 0),
+                    pollfd(fd: events.descriptor, events: Int16(POLLIN), revents: 0),
+                ]
+                guard poll(&waiting, 2, Int32((left + 999_999) / 1_000_000)) > 0 else { continue }
+                if waiting[0].revents != 0 { return .stopped }
+                var written: Set<String> = []
+                if events.take(written: &written) { return .changed }
             }
         }
     }

@@ -17,20 +17,75 @@ package struct PluginFolder: Sendable {
     /// A folder; it need not exist yet.
     package init(path: String) { self.path = path }
 
-    /// Everything in the folder that bears a plugin's name, by name. An absent folder holds nothing.
+    /// Why it cannot be told what lies in a folder.
+    package struct Unreadable: Error, Sendable {
+        /// What the system says.
+        package let reason: String
+    }
+
+    /// Everything in the folder that bears a plugin's name, by name. A folder that is absent or cannot be read holds nothing.
     package func scan() -> [String: Entry] {
-        guard let real = realPath(path) else { return [:] }
+        // Who asks once has nothing else to go on with.
+        (try? entries()) ?? [:]
+    }
+
+    /// Everything in the folder that bears a plugin's name, by name. An absent folder holds nothing.
+    /// - Throws: ``Unreadable`` where the folder is there, but cannot be read now.
+    package func entries() throws(Unreadable) -> [String: Entry] {
+        // The names can be read without the right to enter, but nothing else.
+        guard let real = realPath(path), canEnter(path), let names = names(in: path) else {
+            let code = errno
+            if isAbsence(code) { return [:] }
+            throw Unreadable(reason: errorText(code))
+        }
         var entries: [String: Entry] = [:]
-        for file in names(in: path).sorted() {
+        var places: [Place] = []
+        for file in names.sorted() {
             guard let name = Self.pluginName(of: file) else { continue }
             let full = path + "/" + file
+            let reading: Reading
+            let main: String
             if file.hasSuffix(".lua") {
-                entries[name] = entry(name: name, file: file, full: full, root: real)
-            } else if isFolder(full), isRegular(full + "/init.lua"), entries[name] == nil {
-                entries[name] = folderEntry(name: name, full: full, root: real)
+                main = file
+                reading = read(name: name, file: file, full: full, root: real)
+            } else if isFolder(full), exists(full + "/init.lua"), entries[name] == nil {
+                main = file + "/init.lua"
+                reading = readFolder(name: name, full: full, root: real)
+            } else {
+                continue
+            }
+            entries[name] = reading.entry
+            if let found = reading.realPath { places.append(Place(name: name, file: main, realPath: found)) }
+        }
+        refuseDoubles(among: places, root: real, &entries)
+        return entries
+    }
+
+    /// Whether a plugin's file is certainly not there. A list of names that is read while files are renamed may lack some.
+    func isAbsent(_ name: String) -> Bool {
+        !exists(path + "/" + name + ".lua") && !exists(path + "/" + name + "/init.lua")
+    }
+
+    private struct Place {
+        let name: String
+        let file: String
+        let realPath: String
+    }
+
+    /// A file that links give several names is one plugin: it would count everything several times.
+    private func refuseDoubles(among places: [Place], root: String, _ entries: inout [String: Entry]) {
+        for (real, places) in Dictionary(grouping: places, by: \.realPath) where places.count > 1 {
+            let kept = places.first { root + "/" + $0.file == real } ?? places[0]
+            for place in places where place.name != kept.name {
+                entries[place.name] = .unreadable(
+                    PluginFault(
+                        code: .unreadable,
+                        plugin: place.name,
+                        detail: "\(place.file): is a link to what runs as \(kept.file) already"
+                    )
+                )
             }
         }
-        return entries
     }
 
     /// Reads one file as a plugin, wherever it lies; a folder is read by its `init.lua`.
@@ -46,15 +101,18 @@ package struct PluginFolder: Sendable {
             )
         }
         let folder = PluginFolder(path: path)
-        let entry: Entry
-        if folder.isFolder(path) {
-            entry = folder.folderEntry(name: name, full: path, root: nil)
-        } else {
-            entry = folder.entry(name: name, file: base, full: path, root: nil)
-        }
-        switch entry {
+        let reading =
+            if folder.isFolder(path) {
+                folder.readFolder(name: name, full: path, root: nil)
+            } else {
+                folder.read(name: name, file: base, full: path, root: nil)
+            }
+        switch reading.entry {
         case .source(let source): return source
         case .unreadable(let fault): throw fault
+        case nil:
+            let reason = folder.errorText(ENOENT)
+            throw PluginFault(code: .unreadable, plugin: name, detail: "\(base): cannot be read: \(reason)")
         }
     }
 
@@ -65,61 +123,79 @@ package struct PluginFolder: Sendable {
         return PluginSource.isName(name) ? name : nil
     }
 
-    private func entry(name: String, file: String, full: String, root: String?) -> Entry {
+    /// What reading a plugin gave; no entry where its file went away meanwhile.
+    private struct Reading {
+        var entry: Entry?
+        /// Where the main file is, all links followed; nil where it was not read.
+        var realPath: String?
+    }
+
+    private func read(name: String, file: String, full: String, root: String?) -> Reading {
         switch contents(of: full, within: root) {
-        case .success(let text):
-            .source(PluginSource(name: name, file: file, text: text, folder: root ?? parent(of: full)))
-        case .failure(let reason):
-            .unreadable(PluginFault(code: .unreadable, plugin: name, detail: "\(file): \(reason.text)"))
+        case .text(let bytes, let real):
+            Reading(
+                entry: .source(
+                    PluginSource(name: name, file: file, text: bytes, folder: root ?? parent(of: full))
+                ),
+                realPath: real
+            )
+        case .refused(let reason):
+            Reading(
+                entry: .unreadable(
+                    PluginFault(code: .unreadable, plugin: name, detail: "\(file): \(reason)")
+                )
+            )
+        case .gone: Reading()
         }
     }
 
-    private func folderEntry(name: String, full: String, root: String?) -> Entry {
+    private func readFolder(name: String, full: String, root: String?) -> Reading {
         let file = name + "/init.lua"
-        switch contents(of: full + "/init.lua", within: root) {
-        case .failure(let reason):
-            return .unreadable(
-                PluginFault(code: .unreadable, plugin: name, detail: "\(file): \(reason.text)")
-            )
-        case .success(let text):
-            var modules: [String: [UInt8]] = [:]
-            for member in names(in: full).sorted() where member.hasSuffix(".lua") && member != "init.lua" {
-                guard !member.hasPrefix("."), !member.hasPrefix("_"), !member.hasSuffix("_test.lua"),
-                    case .success(let source) = contents(of: full + "/" + member, within: root)
-                else { continue }
-                modules["\(name).\(member.dropLast(4))"] = source
-            }
-            return .source(
-                PluginSource(name: name, file: file, text: text, modules: modules, folder: full)
-            )
+        var reading = read(name: name, file: file, full: full + "/init.lua", root: root)
+        guard case .source(let main) = reading.entry else { return reading }
+        var modules: [String: [UInt8]] = [:]
+        for member in (names(in: full) ?? []).sorted() where member.hasSuffix(".lua") && member != "init.lua"
+        {
+            guard !member.hasPrefix("."), !member.hasPrefix("_"), !member.hasSuffix("_test.lua"),
+                case .text(let source, _) = contents(of: full + "/" + member, within: root)
+            else { continue }
+            modules["\(name).\(member.dropLast(4))"] = source
         }
+        reading.entry = .source(
+            PluginSource(name: name, file: file, text: main.text, modules: modules, folder: full)
+        )
+        return reading
     }
 
-    private struct Reason: Error {
-        let text: String
+    private enum Contents {
+        case text([UInt8], realPath: String)
+        case refused(String)
+        /// The file went away after its name was read.
+        case gone
     }
 
     /// The bytes of a regular file; opening never waits for a writer, and a link may not lead out of `root`.
-    private func contents(of full: String, within root: String?) -> Result<[UInt8], Reason> {
-        if let root {
-            guard let real = realPath(full) else {
-                return .failure(Reason(text: "cannot be read: \(errorText())"))
-            }
-            guard real.hasPrefix(root + "/") else {
-                return .failure(Reason(text: "is a link that leads out of the plugins folder"))
-            }
+    private func contents(of full: String, within root: String?) -> Contents {
+        guard let real = realPath(full) else {
+            let code = errno
+            return isAbsence(code) && !exists(full) ? .gone : .refused("cannot be read: \(errorText(code))")
         }
-        let descriptor = open(full, O_RDONLY | O_NONBLOCK | O_CLOEXEC | O_NOCTTY)
-        guard descriptor >= 0 else { return .failure(Reason(text: "cannot be read: \(errorText())")) }
+        if let root, !real.hasPrefix(root + "/") {
+            return .refused("is a link that leads out of the plugins folder")
+        }
+        // The path that was looked at, so that a link cannot be turned elsewhere meanwhile.
+        let descriptor = open(real, O_RDONLY | O_NONBLOCK | O_CLOEXEC | O_NOCTTY | O_NOFOLLOW)
+        guard descriptor >= 0 else {
+            let code = errno
+            return code == ENOENT ? .gone : .refused("cannot be read: \(errorText(code))")
+        }
         defer { close(descriptor) }
         var status = stat()
         guard fstat(descriptor, &status) == 0, status.st_mode & S_IFMT == S_IFREG else {
-            return .failure(Reason(text: "is no regular file"))
+            return .refused("is no regular file")
         }
         guard status.st_size <= Int(NJ_SOURCE_LIMIT) else {
-            return .failure(
-                Reason(text: "is \(status.st_size) bytes; at most \(NJ_SOURCE_LIMIT) (split it into modules)")
-            )
+            return .refused("is \(status.st_size) bytes; at most \(NJ_SOURCE_LIMIT) (split it into modules)")
         }
         var bytes = [UInt8](repeating: 0, count: Int(NJ_SOURCE_LIMIT) + 1)
         var count = 0
@@ -127,19 +203,20 @@ package struct PluginFolder: Sendable {
             let got = bytes.withUnsafeMutableBytes {
                 pread(descriptor, $0.baseAddress?.advanced(by: count), $0.count - count, count)
             }
-            if got < 0 { return .failure(Reason(text: "cannot be read: \(errorText())")) }
+            if got < 0 { return .refused("cannot be read: \(errorText(errno))") }
             if got == 0 { break }
             count += got
         }
-        return .success(Array(bytes[..<count]))
+        return .text(Array(bytes[..<count]), realPath: real)
     }
 
     private func parent(of file: String) -> String {
         file.lastIndex(of: "/").map { $0 == file.startIndex ? "/" : String(file[..<$0]) } ?? "."
     }
 
-    private func names(in path: String) -> [String] {
-        guard let folder = opendir(path) else { return [] }
+    /// The names in a folder; nil where it cannot be read.
+    private func names(in path: String) -> [String]? {
+        guard let folder = opendir(path) else { return nil }
         defer { closedir(folder) }
         var names: [String] = []
         while let entry = readdir(folder) {
@@ -156,10 +233,18 @@ package struct PluginFolder: Sendable {
         return stat(path, &status) == 0 && status.st_mode & S_IFMT == S_IFDIR
     }
 
-    private func isRegular(_ path: String) -> Bool {
+    private func canEnter(_ path: String) -> Bool {
         var status = stat()
-        return stat(path, &status) == 0 && status.st_mode & S_IFMT == S_IFREG
+        return stat(path + "/.", &status) == 0
     }
+
+    /// Whether there is something of this name, a link to nothing too; where that cannot be told, it is taken to be there.
+    private func exists(_ path: String) -> Bool {
+        var status = stat()
+        return lstat(path, &status) == 0 || !isAbsence(errno)
+    }
+
+    private func isAbsence(_ code: Int32) -> Bool { code == ENOENT || code == ENOTDIR }
 
     private func realPath(_ path: String) -> String? {
         guard let resolved = realpath(path, nil) else { return nil }
@@ -167,5 +252,5 @@ package struct PluginFolder: Sendable {
         return String(cString: resolved)
     }
 
-    private func errorText() -> String { String(cString: strerror(errno)) }
+    private func errorText(_ code: Int32) -> String { String(cString: strerror(code)) }
 }

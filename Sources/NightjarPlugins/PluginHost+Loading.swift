@@ -3,33 +3,72 @@ package import NightjarSignals
 import Synchronization
 
 extension PluginHost {
-    /// Brings what is loaded in line with the folder; whether anything changed. Runs on one thread at a time: the loader's.
+    /// Reads the folder and follows it, but for the plugins that `unsettled` names after it was read; whether anything
+    /// changed. What runs goes on where the folder cannot be read.
     @discardableResult
-    func reload(_ entries: [String: PluginFolder.Entry]) -> Bool {
+    func look(leaving unsettled: () -> Set<String> = { [] }) -> Bool {
+        do throws(PluginFolder.Unreadable) {
+            let entries = try folder.entries()
+            state.withLock { $0.folderFault = nil }
+            return reload(entries, leaving: unsettled())
+        } catch {
+            let isKnown = state.withLock { state in
+                defer { state.folderFault = error.reason }
+                return state.folderFault == error.reason
+            }
+            guard !isKnown else { return false }
+            environment.log.write(
+                .error,
+                nil,
+                "the plugins folder cannot be read: \(error.reason); what runs goes on"
+            )
+            return false
+        }
+    }
+
+    /// Brings what is loaded in line with the folder, but for some plugins; whether anything changed. Runs on one thread
+    /// at a time: the loader's.
+    private func reload(_ entries: [String: PluginFolder.Entry], leaving unsettled: Set<String>) -> Bool {
         var changed = false
+        let known = state.withLock { Set($0.seen.keys).union($0.loaded.keys) }
+        let gone = known.subtracting(entries.keys).subtracting(unsettled).filter(folder.isAbsent).sorted()
+        // Before the others load: a plugin under a new name has the scorers of the old one.
+        for name in gone { depart(name) }
         // Told after the set is out: who reads the line finds the version there.
         var news: [(name: String, text: String)] = []
-        for (name, found) in entries.sorted(by: { $0.key < $1.key }) {
+        for (name, found) in entries.sorted(by: { $0.key < $1.key }) where !unsettled.contains(name) {
             let mark = found.mark
             let entry = pinned(name, found)
             let isSeen = state.withLock { $0.seen[name] == mark }
-            guard !isSeen || hasNewData(name), !isMomentarilyEmpty(name, entry) else { continue }
-            if load(name, entry) {
+            let hasNewData = hasNewData(name)
+            guard !isSeen || hasNewData, !isMomentarilyEmpty(name, entry) else { continue }
+            if !hasNewData, isBackToWhatRuns(name, mark) {
+                news.append((name, "its file holds what runs again"))
+            } else if load(name, entry) {
                 changed = true
                 let generation = state.withLock { $0.generations[name] ?? 0 }
                 news.append((name, "loaded, generation \(generation)"))
             }
             state.withLock { $0.seen[name] = mark }
         }
-        let gone = state.withLock { state in Set(state.seen.keys).subtracting(entries.keys) }
-        for name in gone.sorted() {
+        for name in gone {
             changed = true
-            depart(name)
+            environment.registry.setPolicies([:], source: name)
+            environment.registry.withdraw(source: name)
             news.append((name, "unloaded: its file is gone"))
         }
         if changed { publish() }
         for line in news { environment.log.write(.info, line.name, line.text) }
         return changed
+    }
+
+    /// Whether a file that could not be loaded has become what runs: then there is nothing to load.
+    private func isBackToWhatRuns(_ name: String, _ mark: String) -> Bool {
+        state.withLock { state in
+            guard state.seen[name] != nil, state.loaded[name]?.hash == mark else { return false }
+            state.faults[name] = nil
+            return true
+        }
     }
 
     /// The content that runs in place of a file's, where one was pinned and the file is as it was then.
@@ -62,8 +101,6 @@ extension PluginHost {
             return plugin
         }
         if let plugin, plugin.isGlobal { keepState(of: plugin) }
-        environment.registry.setPolicies([:], source: name)
-        environment.registry.withdraw(source: name)
     }
 
     /// Whether a running plugin's file is empty, and has been for no longer than a save takes.
@@ -209,7 +246,7 @@ extension PluginFolder.Entry {
 }
 
 extension PluginHost {
-    /// Loads plugins once, for commands that run them without a folder.
+    /// Loads plugins once, for commands that run them without a folder; with `isWatched`, the lines that run are noted.
     /// - Throws: ``PluginFaults`` with every fault, when any file does not load.
     package static func load(
         files: [PluginSource],
@@ -217,6 +254,7 @@ extension PluginHost {
         settings: [String: Value.Object] = [:],
         registry: MetricRegistry,
         workers: Int = 1,
+        isWatched: Bool = false,
         now: @escaping @Sendable () -> Timestamp,
         log: @escaping @Sendable (PluginLogLine) -> Void = { _ in }
     ) throws(PluginFaults) -> PluginSetSource {
@@ -225,7 +263,8 @@ extension PluginHost {
             limits: limits,
             settings: settings,
             log: PluginLog(receive: log),
-            now: now
+            now: now,
+            isWatched: isWatched
         )
         let outcome = Mutex<(plugins: [LoadedPlugin], faults: [PluginFault])>(([], []))
         runOnLargeStack {

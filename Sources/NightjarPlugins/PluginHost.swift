@@ -34,6 +34,8 @@ package final class PluginHost: Sendable {
         var lastLoads: [String: Timestamp] = [:]
         var errors: [String: ErrorRecord] = [:]
         var emptySince: [String: Int64] = [:]
+        /// Why the folder could not be read when it was looked at last.
+        var folderFault: String?
         /// What is kept beyond the process.
         var memories: [String: PluginMemory] = [:]
         /// Metrics of plugins that are gone, and since when.
@@ -105,14 +107,14 @@ package final class PluginHost: Sendable {
 
     /// Loads what lies in the folder and publishes it; returns when it is done.
     package func loadAll() {
-        onLoaderThread { self.reload(self.folder.scan()) }
+        onLoaderThread { self.look() }
     }
 
     /// Follows the folder's changes on threads of its own until ``stop()``.
     package func startWatching() {
-        watch.start { [weak self] in
+        watch.start { [weak self] unsettled in
             guard let self else { return false }
-            let changed = reload(folder.scan())
+            let changed = look(leaving: unsettled)
             keepHouse()
             return changed
         }
