@@ -154,7 +154,7 @@ let package = Package(
         tests(
             "Nightjar",
             [
-                "NightjarBus", "NightjarSignals", "NightjarExporters", "NightjarStore",
+                "NightjarBus", "NightjarSignals", "NightjarExporters", "NightjarPlugins", "NightjarStore",
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "CoreMetrics", package: "swift-metrics"),
                 .product(name: "Tracing", package: "swift-distributed-tracing"),

@@ -92,6 +92,8 @@ nj_text nj_text_of(const nj_span_ref *ref, int field) {
     }
 }
 
+nj_text nj_entity_text(const nj_span_ref *span, int32_t field) { return nj_text_of(span, field); }
+
 static void push_number(lua_State *L, double number) {
     if (isnan(number)) {
         lua_pushnil(L);
@@ -316,9 +318,16 @@ void nj_push_field(lua_State *L, nj_span_object *span, int field) {
         return;
     }
     case NJ_F_NAME: case NJ_F_AGENT: case NJ_F_MODEL: case NJ_F_PROVIDER: case NJ_F_TOOL: case NJ_F_WORKFLOW: case NJ_F_SERVICE:
-    case NJ_F_ENVIRONMENT: case NJ_F_ENTITY_TYPE: case NJ_F_ENTITY_NAME:
+    case NJ_F_ENVIRONMENT:
         nj_push_bytes(L, nj_text_of(&span->ref, field));
         return;
+    case NJ_F_ENTITY_TYPE: case NJ_F_ENTITY_NAME: {
+        nj_text text = nj_text_of(&span->ref, field);
+        // What the row has no room for, the sender's own statement, is decoded.
+        if (text.bytes != NULL) nj_push_bytes(L, text);
+        else push_built(L, 1, span, field);
+        return;
+    }
     case NJ_F_ATTRIBUTES:
         if (lua_getiuservalue(L, 1, ATTRIBUTES) != LUA_TNIL) return;
         lua_pop(L, 1);

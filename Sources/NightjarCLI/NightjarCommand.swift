@@ -14,7 +14,8 @@ struct NightjarCommand: AsyncParsableCommand {
             """,
         version: NightjarVersion.text,
         subcommands: [
-            ServeCommand.self, RunCommand.self, CheckCommand.self, MetricsCommand.self, VersionCommand.self,
+            ServeCommand.self, RunCommand.self, CheckCommand.self, TestCommand.self,
+            MetricsCommand.self, VersionCommand.self,
         ]
     )
 

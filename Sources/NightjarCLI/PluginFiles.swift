@@ -33,14 +33,29 @@ enum PluginFiles {
         throw Outcome.failed
     }
 
-    /// Loads one plugin that was read already.
-    static func load(source: PluginSource, registry: MetricRegistry) throws(PluginFaults) -> PluginSetSource {
-        try PluginHost.load(files: [source], registry: registry, now: now)
-    }
-
-    /// The plugins of a folder, by name.
-    static func entries(of folder: String) -> [String: PluginFolder.Entry] {
-        PluginFolder(path: folder).scan()
+    /// The plugins of a folder, or the one of a file, and what cannot be read of them.
+    /// - Throws: ``Outcome/environment`` where there is nothing of that name, after it has been told.
+    static func sources(of path: String) throws -> (sources: [PluginSource], faults: [PluginFault]) {
+        var isFolder: ObjCBool = false
+        guard FileManager.default.fileExists(atPath: path, isDirectory: &isFolder) else {
+            complain("\(path) is not there; give the folder of plugins")
+            throw Outcome.environment
+        }
+        let isPlugin = !isFolder.boolValue || FileManager.default.fileExists(atPath: path + "/init.lua")
+        guard !isPlugin else {
+            do throws(PluginFault) { return ([try PluginFolder.read(file: path)], []) } catch {
+                return ([], [error])
+            }
+        }
+        var sources: [PluginSource] = []
+        var faults: [PluginFault] = []
+        for (_, entry) in PluginFolder(path: path).scan().sorted(by: { $0.key < $1.key }) {
+            switch entry {
+            case .source(let source): sources.append(source)
+            case .unreadable(let fault): faults.append(fault)
+            }
+        }
+        return (sources, faults)
     }
 
     private static func now() -> Timestamp {

@@ -60,7 +60,8 @@ final class LoadedPlugin: Sendable {
                 registry: environment.registry,
                 settings: environment.settings[source.name] ?? [:],
                 now: now,
-                data: data
+                data: data,
+                isWatched: environment.isWatched
             )
             environment.log.deliver(emissionsOf: instance, plugin: source.name)
             return instance
@@ -202,6 +203,8 @@ struct PluginEnvironment: Sendable {
     let settings: [String: Value.Object]
     let log: PluginLog
     let now: @Sendable () -> Timestamp
+    /// Whether the lines that run are noted.
+    var isWatched = false
 }
 
 /// Where lines about plugins go.

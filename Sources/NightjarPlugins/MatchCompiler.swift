@@ -17,7 +17,8 @@ enum MatchCompiler {
     private static let decoded: Set<UInt32> = [
         NJ_F_INPUT.rawValue, NJ_F_OUTPUT.rawValue, NJ_F_INPUT_TEXT.rawValue, NJ_F_OUTPUT_TEXT.rawValue,
         NJ_F_MESSAGES.rawValue, NJ_F_TOOL_CALLS.rawValue, NJ_F_METADATA.rawValue, NJ_F_TAGS.rawValue,
-        NJ_F_EVENTS.rawValue, NJ_F_LINKS.rawValue, NJ_F_ENTITY_ID.rawValue,
+        NJ_F_EVENTS.rawValue, NJ_F_LINKS.rawValue, NJ_F_ENTITY_ID.rawValue, NJ_F_ENTITY_TYPE.rawValue,
+        NJ_F_ENTITY_NAME.rawValue,
     ]
 
     private static let numeric: Set<Int> = [

@@ -31,7 +31,8 @@ final class PluginInstance {
         settings: Value.Object,
         now: Timestamp,
         data: DataFiles = DataFiles(),
-        driver: (any PluginTestDriver)? = nil
+        driver: (any PluginTestDriver)? = nil,
+        isWatched: Bool = false
     ) throws(PluginFault) {
         self.data = data
         self.driver = driver
@@ -45,6 +46,7 @@ final class PluginInstance {
         }
         self.state = state
         if driver != nil { state.addTests() }
+        if isWatched { state.cover() }
         let outcome = state.load(source.text, file: source.file)
         guard outcome == .ok else {
             let failure = state.failure

@@ -45,6 +45,17 @@ package final class PluginSession {
         scope = SpanScope(reader: reader, traces: traces)
     }
 
+    /// The lines that ran, by the names of sources, of plugins that were loaded to be watched.
+    package var coveredLines: [String: Set<Int>] {
+        var lines: [String: Set<Int>] = [:]
+        for member in members {
+            let own =
+                member.instance?.state?.coveredLines ?? member.shared?.enter { $0.state?.coveredLines } ?? [:]
+            lines.merge(own) { $0.union($1) }
+        }
+        return lines
+    }
+
     // MARK: Versions
 
     /// Switches to the newest set; call between batches. True where the set changed.

@@ -183,11 +183,24 @@ final class SpanScope {
         case NJ_F_TAGS: .value(.array(reader.tags(span).map { .string($0) }))
         case NJ_F_EVENTS: .value(.array(reader.events(span).map(\.luaValue)))
         case NJ_F_LINKS: .value(.array(reader.links(span).map(\.luaValue)))
-        case NJ_F_ENTITY_ID: content(reader.span(span).entityID.map { .string($0) })
+        case NJ_F_ENTITY_ID: content(reader.outline(span).entityID.map { .string($0) })
+        case NJ_F_ENTITY_TYPE: entity(field, of: span) { $0.entityType }
+        case NJ_F_ENTITY_NAME: entity(field, of: span) { $0.entityName }
         case NJ_F_ERROR: content(Self.error(span.row.pointee))
         case NJ_F_SCOPE: content(Self.scope(span))
         default: .absent
         }
+    }
+
+    /// What the row says of the entity, else what the sender states.
+    private func entity(_ field: nj_field, of span: SpanReference, _ stated: (Span) -> String?) -> SpanContent
+    {
+        var slab = span.slab.raw
+        let known = withUnsafePointer(to: &slab) { slab in
+            var ref = nj_span_ref(slab: slab, span: UnsafePointer(span.row))
+            return nj_entity_text(&ref, Int32(field.rawValue)).string
+        }
+        return content((known ?? stated(reader.outline(span))).map { .string($0) })
     }
 
     private static func error(_ row: nj_span) -> Value? {

@@ -27,6 +27,9 @@ const nj_field_info *nj_object_field(int32_t object, int32_t field);
 // The number of an object's field, -1 where it has none of this name.
 int32_t nj_object_find(int32_t object, nj_text name);
 
+// The type or the name of what ran in a span, as far as its row tells.
+nj_text nj_entity_text(const nj_span_ref *span, int32_t field);
+
 // When a call may be made.
 enum nj_when { NJ_WHILE_LOADING = 1, NJ_IN_CALLS = 2, NJ_ALWAYS = 3 };
 

@@ -104,6 +104,32 @@ package final class RecordedRun {
         }
     }
 
+    /// Takes events in, as a server would.
+    /// - Throws: ``InputFault`` where one cannot be.
+    package func add(_ events: [SignalEvent]) throws(InputFault) {
+        let now = clock.now()
+        do throws(OTLPError) {
+            try add(events, now)
+        } catch {
+            throw InputFault(description: "\(error)")
+        }
+        // A batch leaves losses out, which a server learns of by itself.
+        let losses = events.filter { $0.signal == .drop }
+        if !losses.isEmpty {
+            core.handle(.events(losses, partition: 0, sequence: 0, receivedAt: now), now: now)
+        }
+        collect()
+    }
+
+    /// Does what is due at the clock's time: timers, ends of traces.
+    package func advance() {
+        core.advance(now: clock.now())
+        collect()
+    }
+
+    /// The lines of plugins that ran, by source, where they were loaded to be watched.
+    package var coveredLines: [String: Set<Int>] { core.coveredLines }
+
     private func add(_ request: TraceRequest) {
         spanCount += request.spanCount
         rejectedCount += request.rejected

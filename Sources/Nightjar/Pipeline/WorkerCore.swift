@@ -80,6 +80,9 @@ final class WorkerCore {
         self.source = source
     }
 
+    /// The lines of plugins that ran, where they are watched.
+    var coveredLines: [String: Set<Int>] { rules?.coveredLines ?? [:] }
+
     /// When something is due next.
     var nextDeadline: Timestamp? {
         isResuming
