@@ -119,10 +119,11 @@ let package = Package(
             linkerSettings: [.linkedLibrary(":liblua5.4.a"), .linkedLibrary("m"), .linkedLibrary("dl")]
         ),
         room("NightjarTesting", ["NightjarBus", "NightjarSignals", "CNightjarSignals"]),
+        .target(name: "CNightjarBench", dependencies: ["CLua", "CNightjarSignals"]),
         .executableTarget(
             name: "NightjarBench",
             dependencies: [
-                "Nightjar", "NightjarBus", "NightjarSignals", "CNightjarSignals", "NightjarExtraction",
+                "CNightjarBench", "CNightjarLua", "Nightjar", "NightjarBus", "NightjarSignals", "CNightjarSignals", "NightjarExtraction",
                 "NightjarOTLP", "NightjarPlugins", "NightjarTesting",
                 .product(name: "Logging", package: "swift-log"),
             ],

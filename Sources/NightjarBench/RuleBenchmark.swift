@@ -1,3 +1,4 @@
+import CNightjarBench
 import CNightjarSignals
 import NightjarBus
 import NightjarOTLP
@@ -27,6 +28,18 @@ enum RuleBenchmark {
         let matching = try measured(BenchRules.modelUse, events, rounds, options)
         let unmatched = try measured(BenchRules.unmatched, events, rounds, options)
         let hundred = try measured(BenchRules.hundredUnmatched, events, max(1, rounds / 10), options)
+        let host = try measured(bare: 0, events, rounds, options)
+        let guarded = try [
+            ("memory capped", BARE_CAPPED), ("calls timed", BARE_TIMED),
+            ("objects void after the event", BARE_CHECKED),
+            ("emissions held until the end", BARE_HELD),
+        ].map { name, flag in
+            let spread = try measured(bare: Int32(flag.rawValue), events, rounds, options)
+            let cost = Int((spread.median - host.median).rounded())
+            return row("  with \(name)", spread, "\(cost) ns for that protection")
+        }
+        let own = matching.median - bare.median
+        let ratio = (own / host.median * 100).rounded() / 100
         func over(_ spread: Spread) -> String {
             "\(Int((spread.median - bare.median).rounded())) ns over the loop without rules"
         }
@@ -35,7 +48,8 @@ enum RuleBenchmark {
             row("  not matching", unmatched, over(unmatched)),
             row("  a hundred not matching", hundred, over(hundred)),
             row("  no rules", bare, "\(events.count) generations, \(rounds) rounds"),
-        ]
+            row("bare C host, the same rule", host, "the rule here takes \(ratio) times that"),
+        ] + guarded
     }
 
     private static func measured(
@@ -60,7 +74,7 @@ enum RuleBenchmark {
                     let trace = event.trace
                     session.spanEnded(
                         event.span,
-                        trace: { trace.view() },
+                        trace: trace,
                         now: Load.receivedAt,
                         into: receiver
                     )
@@ -72,6 +86,38 @@ enum RuleBenchmark {
         let expected = rule == BenchRules.modelUse ? ok * rounds * (options.runs + 1) : 0
         guard counted == Double(expected) else {
             throw BenchFailure(description: "rule: counted \(counted) instead of \(expected)")
+        }
+        return spread
+    }
+
+    /// The same rule called by a C host with none, or with one, of the protections.
+    private static func measured(
+        bare protections: Int32,
+        _ events: [Event],
+        _ rounds: Int,
+        _ options: BenchOptions
+    ) throws -> Spread {
+        guard let host = bare_open(BenchRules.modelUse, protections) else {
+            throw BenchFailure(description: "rule: the bare host does not take the rule")
+        }
+        defer { bare_close(host) }
+        let type = Int32(NJ_MODEL_GENERATION.rawValue)
+        var slabs = events.map(\.span.slab.raw)
+        let count = events.count * rounds
+        let spread = slabs.withUnsafeMutableBufferPointer { slabs in
+            let refs = events.enumerated().map { place, event in
+                nj_span_ref(
+                    slab: slabs.baseAddress.map { UnsafePointer($0 + place) },
+                    span: UnsafePointer(event.span.row)
+                )
+            }
+            return measure(runs: options.runs, count: count) {
+                for _ in 0..<rounds { for ref in refs { _ = bare_call(host, ref, type) } }
+            }
+        }
+        let ok = events.count { $0.span.row.pointee.spanStatus == .ok }
+        guard bare_total(host) == Double(ok * rounds * (options.runs + 1)) else {
+            throw BenchFailure(description: "rule: the bare host counted \(bare_total(host))")
         }
         return spread
     }

@@ -2,7 +2,7 @@ import CNightjarSignals
 package import NightjarSignals
 
 /// What a worker knows of one trace: its spans, how they hang together, and what has been counted. Belongs to one worker.
-package final class TraceState {
+package final class TraceState: TraceViewSource {
     /// One span of the trace.
     struct Entry {
         let id: UInt64

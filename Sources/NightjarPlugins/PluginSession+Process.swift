@@ -20,7 +20,7 @@ extension PluginSession {
         guard let rules = processors[.spanEnded] else { return true }
         var span = span
         for slot in rules.slots {
-            scope.turn(to: span, trace: { nil }, now: now)
+            scope.turn(to: span, trace: nil, now: now)
             defer { finish() }
             guard slot.rule.match.span?.holds(scope.ref, in: scope) != false else { continue }
             beginIncoming()
@@ -82,7 +82,7 @@ extension PluginSession {
         into receiver: any EmissionReceiver
     ) -> Double? {
         guard !samplers.isEmpty else { return nil }
-        scope.turn(to: span, trace: { nil }, now: now)
+        scope.turn(to: span, trace: nil, now: now)
         defer { finish() }
         beginIncoming()
         var largest = 0.0

@@ -182,48 +182,62 @@ package final class PluginSession {
 
     // MARK: Events
 
-    /// Calls the rules for a span. `trace` gives what is known of its trace; it is asked at most once, when a rule needs it.
+    /// Calls the rules for a span. `trace` shows what is known of its trace; it is asked at most once, when a rule needs it.
     package func span(
         _ moment: SpanMoment,
         _ span: SpanReference,
-        trace: @escaping () -> TraceView?,
+        trace: (any TraceViewSource)?,
         now: Timestamp,
         into receiver: any EmissionReceiver
     ) {
         let rules = spanRules[moment.rawValue]
-        guard !rules.isEmpty else { return }
+        guard let first = firstMatch(rules, span) else { return }
         scope.turn(to: span, trace: trace, now: now)
         beginIncoming()
-        eachMatch(rules) { slot in
-            guard slot.isSampled(scope.ref.span.pointee.traceID) else { return }
+        let isDuplicate = scope.ref.span.pointee.duplicate_of != 0
+        for place in first..<rules.slots.count where matches(rules, place, isDuplicate) {
+            let slot = rules.slots[place]
+            guard slot.isSampled(scope.ref.span.pointee.traceID) else { continue }
             call(slot, into: receiver) { invokeSpan(slot.rule, $0) }
         }
         finish()
     }
 
-    /// Calls with each rule of a list that the span at hand matches.
-    func eachMatch(_ rules: RuleList, _ body: (RuleSlot) -> Void) {
-        var ref = scope.ref
-        let isDuplicate = ref.span.pointee.duplicate_of != 0
+    /// The first rule of a list that a span matches, or may match once its content is decoded; nil for none. Most spans match
+    /// no rule, and then nothing else is done for them.
+    private func firstMatch(_ rules: RuleList, _ span: SpanReference) -> Int? {
         let filters = rules.filters
-        for place in 0..<filters.count {
-            let filter = filters[place]
-            if isDuplicate, !filter.takesDuplicates { continue }
-            if let nodes = filter.nodes {
-                if filter.needsScope {
-                    guard rules.slots[place].rule.match.span?.holds(ref, in: scope) != false else { continue }
-                } else if !nj_match_span(nodes, &ref, nil, nil) {
-                    continue
-                }
+        guard filters.count > 0 else { return nil }
+        var slab = span.slab.raw
+        return withUnsafePointer(to: &slab) { slab in
+            var ref = nj_span_ref(slab: slab, span: UnsafePointer(slab.pointee.spans + span.index))
+            let isDuplicate = ref.span.pointee.duplicate_of != 0
+            for place in 0..<filters.count {
+                let filter = filters[place]
+                if isDuplicate, !filter.takesDuplicates { continue }
+                guard let nodes = filter.nodes, !filter.needsScope else { return place }
+                if nj_match_span(nodes, &ref, nil, nil) { return place }
             }
-            body(rules.slots[place])
+            return nil
         }
+    }
+
+    /// Whether the span at hand matches a rule.
+    private func matches(_ rules: RuleList, _ place: Int, _ isDuplicate: Bool) -> Bool {
+        let filter = rules.filters[place]
+        if isDuplicate, !filter.takesDuplicates { return false }
+        guard let nodes = filter.nodes else { return true }
+        if filter.needsScope {
+            return rules.slots[place].rule.match.span?.holds(scope.ref, in: scope) != false
+        }
+        var ref = scope.ref
+        return nj_match_span(nodes, &ref, nil, nil)
     }
 
     /// Calls the rules for a span that ended and whose facts are settled.
     package func spanEnded(
         _ span: SpanReference,
-        trace: @escaping () -> TraceView?,
+        trace: (any TraceViewSource)?,
         now: Timestamp,
         into receiver: any EmissionReceiver
     ) {

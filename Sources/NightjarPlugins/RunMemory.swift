@@ -36,10 +36,18 @@ package final class RunMemory: Sendable {
     /// So many traces are remembered, the oldest forgotten first.
     static let traceLimit = 10_000
 
+    fileprivate struct Entry {
+        let trace: TraceID
+        var runs: [Run] = []
+    }
+
     fileprivate struct State {
-        var runs: [TraceID: [Run]] = [:]
-        var order: [TraceID] = []
-        var oldest = 0
+        var places: [TraceID: Int] = [:]
+        var entries: [Entry] = []
+        /// The entry that is overwritten next.
+        var next = 0
+        /// The entry of the last call: most calls are for the trace of the one before.
+        var last = -1
     }
 
     private let state = Mutex(State())
@@ -57,52 +65,61 @@ package final class RunMemory: Sendable {
         let plugin = slot.member.plugin
         state.withLock { state in
             let place = state.place(of: trace)
-            var runs = state.runs[place] ?? []
-            let index =
-                runs.firstIndex {
-                    $0.rule == slot.index && $0.generation == plugin.generation && $0.plugin == plugin.name
-                } ?? runs.count
-            if index == runs.count {
-                runs.append(
-                    Run(
-                        plugin: plugin.name,
-                        generation: plugin.generation,
-                        rule: slot.index,
-                        outcome: outcome
-                    )
-                )
-            }
-            runs[index].outcome = outcome
-            if outcome != .circuitOpen { runs[index].calls += 1 }
-            if outcome == .failed { runs[index].errors += 1 }
-            if outcome == .ran { runs[index].emitted += emitted }
-            if let nanoseconds {
-                runs[index].timed = (
-                    runs[index].timed.nanoseconds + nanoseconds, runs[index].timed.calls + 1
-                )
-            }
-            state.runs[place] = runs
+            let index = state.entries[place].index(plugin, slot.index)
+            state.entries[place].runs[index].add(outcome, emitted, nanoseconds)
         }
     }
 
     /// What rules did for a trace; empty where nothing is remembered.
-    package func runs(of trace: TraceID) -> [Run] { state.withLock { $0.runs[trace] ?? [] } }
+    package func runs(of trace: TraceID) -> [Run] {
+        state.withLock { state in state.places[trace].map { state.entries[$0].runs } ?? [] }
+    }
+}
+
+extension RunMemory.Run {
+    fileprivate mutating func add(_ outcome: RunMemory.Outcome, _ emitted: Int, _ nanoseconds: Int?) {
+        self.outcome = outcome
+        if outcome != .circuitOpen { calls += 1 }
+        if outcome == .failed { errors += 1 }
+        if outcome == .ran { self.emitted += emitted }
+        if let nanoseconds { timed = (timed.nanoseconds + nanoseconds, timed.calls + 1) }
+    }
+}
+
+extension RunMemory.Entry {
+    /// The place of a rule's runs, made where there are none.
+    fileprivate mutating func index(_ plugin: LoadedPlugin, _ rule: Int) -> Int {
+        for index in runs.indices
+        where runs[index].rule == rule && runs[index].generation == plugin.generation
+            && runs[index].plugin == plugin.name
+        {
+            return index
+        }
+        runs.append(
+            RunMemory.Run(plugin: plugin.name, generation: plugin.generation, rule: rule, outcome: .ran)
+        )
+        return runs.count - 1
+    }
 }
 
 extension RunMemory.State {
-    /// The trace itself, with a place made for it.
-    fileprivate mutating func place(of trace: TraceID) -> TraceID {
-        guard runs[trace] == nil else { return trace }
-        runs[trace] = []
-        order.append(trace)
-        if order.count - oldest > RunMemory.traceLimit {
-            runs[order[oldest]] = nil
-            oldest += 1
-            if oldest > RunMemory.traceLimit {
-                order.removeFirst(oldest)
-                oldest = 0
-            }
+    /// The entry of a trace, made where there is none.
+    fileprivate mutating func place(of trace: TraceID) -> Int {
+        if last >= 0, entries[last].trace == trace { return last }
+        if let place = places[trace] {
+            last = place
+            return place
         }
-        return trace
+        if entries.count < RunMemory.traceLimit {
+            entries.append(RunMemory.Entry(trace: trace))
+            last = entries.count - 1
+        } else {
+            places[entries[next].trace] = nil
+            entries[next] = RunMemory.Entry(trace: trace)
+            last = next
+            next = (next + 1) % RunMemory.traceLimit
+        }
+        places[trace] = last
+        return last
     }
 }

@@ -28,14 +28,14 @@ final class SpanScope {
     private(set) var ref = nj_span_ref()
     /// The trace of the event; made when first asked for, because most rules never ask.
     var view: TraceView? {
-        if let makeView {
-            madeView = makeView()
-            self.makeView = nil
+        if let viewSource {
+            madeView = viewSource.view()
+            self.viewSource = nil
         }
         return madeView
     }
     private var madeView: TraceView?
-    private var makeView: (() -> TraceView?)?
+    private var viewSource: (any TraceViewSource)?
     private var derivedContent: DerivedContent?
     /// The conditions of the match that is being asked, for those that the row cannot answer.
     var asking: [ValueCondition] = []
@@ -57,7 +57,7 @@ final class SpanScope {
     deinit { eventSlab.deallocate() }
 
     /// Turns to a span that ended.
-    func turn(to span: SpanReference, trace: @escaping () -> TraceView?, now: Timestamp) {
+    func turn(to span: SpanReference, trace: (any TraceViewSource)?, now: Timestamp) {
         eventOwner = Unmanaged.passUnretained(span.slab)
         eventIndex = span.index
         eventSlab.pointee = span.slab.raw
@@ -66,7 +66,7 @@ final class SpanScope {
             span: UnsafePointer(eventSlab.pointee.spans + span.index)
         )
         turn(toView: nil)
-        makeView = trace
+        viewSource = trace
         self.now = now
     }
 
@@ -117,7 +117,7 @@ final class SpanScope {
     }
 
     private func turn(toView trace: TraceView?) {
-        makeView = nil
+        viewSource = nil
         madeView = trace
         derivedContent = nil
         frame = nil

@@ -17,9 +17,15 @@ package struct SpanReference {
     package var row: UnsafeMutablePointer<nj_span> { slab.raw.spans + index }
 }
 
+/// What can show a whole trace when someone asks.
+package protocol TraceViewSource: AnyObject {
+    /// The trace as it is now.
+    func view() -> TraceView
+}
+
 /// A whole trace as rules and scorers get it: its spans by start time, the parent of each, its root.
 /// Belongs to the worker that made it.
-package final class TraceView {
+package final class TraceView: TraceViewSource {
     /// The trace.
     package let id: TraceID
     /// The spans, by start time; equal times keep the order of arrival.
@@ -49,6 +55,9 @@ package final class TraceView {
         root = shape.root
         isPartial = shape.isPartial
     }
+
+    /// The view itself.
+    package func view() -> TraceView { self }
 
     /// The parents chain of a span, nearest first, bounded by the number of spans.
     package func ancestors(of index: Int) -> [Int] {

@@ -73,7 +73,7 @@ import Testing
             let span = fixture.builder.span("x", id: 1, attributes: [("v", .double(value))])
             fixture.session.spanEnded(
                 span,
-                trace: { nil },
+                trace: nil,
                 now: moment.advanced(by: .seconds(seconds)),
                 into: fixture.receiver
             )

@@ -164,7 +164,7 @@ import Testing
             fixture.session.span(
                 moment,
                 span,
-                trace: { nil },
+                trace: nil,
                 now: NightjarPluginsTests.moment,
                 into: fixture.receiver
             )

@@ -51,7 +51,7 @@ final class Fixture {
     }
 
     func end(_ span: SpanReference, in trace: TraceView? = nil) {
-        session.spanEnded(span, trace: { trace }, now: moment, into: receiver)
+        session.spanEnded(span, trace: trace, now: moment, into: receiver)
     }
 
     func end(_ trace: TraceView) { session.traceEnded(trace, now: moment, into: receiver) }

@@ -62,6 +62,13 @@ private let prelude = """
 
     """
 
+/// How long the calling thread has run.
+private func threadTime() -> Duration {
+    var time = timespec()
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time)
+    return .seconds(time.tv_sec) + .nanoseconds(time.tv_nsec)
+}
+
 @Suite(.serialized) struct HostileTests {
     @Test func `the collection is complete`() {
         #expect(HostileScript.all.count == 116)
@@ -99,12 +106,10 @@ private let prelude = """
         var slowest = Duration.zero
         for number in 1...events {
             let span = builder.span("chat", id: UInt64(number), attributes: [("model", .text("gpt"))])
-            slowest = max(
-                slowest,
-                ContinuousClock().measure {
-                    session.spanEnded(span, trace: { nil }, now: moment, into: receiver)
-                }
-            )
+            // Of this thread alone: others of the machine must not make a script look slow.
+            let started = threadTime()
+            session.spanEnded(span, trace: nil, now: moment, into: receiver)
+            slowest = max(slowest, threadTime() - started)
         }
         #expect(receiver.total("victim_ok") == Double(events), "the neighbour went wrong")
         #expect(slowest < .seconds(1), "an event was held up for \(slowest)")

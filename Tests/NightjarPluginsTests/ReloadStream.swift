@@ -42,7 +42,7 @@ private final class EventStream: Sendable {
             let span = SpanBuilder().span()
             let start = DispatchTime.now().uptimeNanoseconds
             session.adopt()
-            session.spanEnded(span, trace: { nil }, now: moment, into: receiver)
+            session.spanEnded(span, trace: nil, now: moment, into: receiver)
             let spent = DispatchTime.now().uptimeNanoseconds - start
             let counters = receiver.metrics.map(\.name)
             record.withLock { record in

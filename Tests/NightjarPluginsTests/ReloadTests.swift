@@ -61,7 +61,7 @@ final class PluginFolderFixture {
         session.adopt()
         receiver.clear()
         for _ in 0..<spans {
-            session.spanEnded(SpanBuilder().span(), trace: { nil }, now: moment, into: receiver)
+            session.spanEnded(SpanBuilder().span(), trace: nil, now: moment, into: receiver)
         }
         return receiver.logs.map(\.message)
     }
@@ -69,7 +69,7 @@ final class PluginFolderFixture {
     /// Sends a span through; the metrics it gave.
     func metrics() -> [String] {
         receiver.clear()
-        session.spanEnded(SpanBuilder().span(), trace: { nil }, now: moment, into: receiver)
+        session.spanEnded(SpanBuilder().span(), trace: nil, now: moment, into: receiver)
         return receiver.metrics.map(\.name)
     }
 }

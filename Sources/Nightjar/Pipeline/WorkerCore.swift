@@ -282,7 +282,7 @@ final class WorkerCore {
             case .ended: .endArrived
             }
         collector.targetNothing()
-        rules.span(moment, reference, trace: { trace.view() }, now: now, into: collector)
+        rules.span(moment, reference, trace: trace, now: now, into: collector)
     }
 
     /// Holds memory: after everything of an item is done, for until then its payloads are needed.
@@ -303,12 +303,12 @@ final class WorkerCore {
             receivedAt: span.slab.receivedAt
         )
         if started, let rules, rules.wants.contains(.started) {
-            rules.span(.started, span, trace: { trace.view() }, now: now, into: collector)
+            rules.span(.started, span, trace: trace, now: now, into: collector)
         }
         guard ended else { return }
         for verdict in Evaluation.evaluations(span) { collector.score(verdict.score) }
         guard let rules, rules.wants.contains(.ended) else { return }
-        rules.span(.ended, span, trace: { trace.view() }, now: now, into: collector)
+        rules.span(.ended, span, trace: trace, now: now, into: collector)
     }
 
     private func ended(_ trace: TraceState) {
