@@ -123,7 +123,8 @@ let package = Package(
         .executableTarget(
             name: "NightjarBench",
             dependencies: [
-                "CNightjarBench", "CNightjarLua", "Nightjar", "NightjarBus", "NightjarSignals", "CNightjarSignals", "NightjarExtraction",
+                "CNightjarBench", "CNightjarLua", "Nightjar", "NightjarBus", "NightjarSignals",
+                "CNightjarSignals", "NightjarExtraction",
                 "NightjarOTLP", "NightjarPlugins", "NightjarTesting",
                 .product(name: "Logging", package: "swift-log"),
             ],
