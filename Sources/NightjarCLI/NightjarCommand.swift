@@ -15,7 +15,8 @@ struct NightjarCommand: AsyncParsableCommand {
         version: NightjarVersion.text,
         subcommands: [
             ServeCommand.self, RunCommand.self, CheckCommand.self, TestCommand.self,
-            MetricsCommand.self, VersionCommand.self,
+            PluginsCommand.self, TopCommand.self, ExplainCommand.self, MetricsCommand.self,
+            VersionCommand.self,
         ]
     )
 

@@ -36,7 +36,19 @@ struct ServerConnection {
     /// - Throws: ``Outcome/environment`` where it cannot be reached or is no Nightjar, ``Outcome/failed`` where it refuses, each
     ///   after one line that says so.
     func get(_ path: String) async throws -> Value {
-        let (data, status) = try await answer(to: URLRequest(url: url.appending(path: path)))
+        try await value(of: URLRequest(url: url.appending(path: path)))
+    }
+
+    /// What the server answers to a POST without a body.
+    /// - Throws: As ``get(_:)``.
+    func post(_ path: String) async throws -> Value {
+        var request = URLRequest(url: url.appending(path: path))
+        request.httpMethod = "POST"
+        return try await value(of: request)
+    }
+
+    private func value(of request: URLRequest) async throws -> Value {
+        let (data, status) = try await answer(to: request)
         // What is no JSON is told below, whatever was wrong with it.
         let value = try? Value(jsonBytes: Array(data))
         guard status == 200 else {

@@ -13,7 +13,8 @@ enum TextTable {
             }.joined()
     }
 
-    private static func clean(_ text: String) -> String {
+    /// The text with a space for each character that a terminal would take for a command.
+    static func clean(_ text: String) -> String {
         var scalars = String.UnicodeScalarView()
         for scalar in text.unicodeScalars {
             switch scalar.properties.generalCategory {

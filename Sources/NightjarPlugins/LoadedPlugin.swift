@@ -32,7 +32,9 @@ final class LoadedPlugin: Sendable {
     /// What `nightjar.state` held when the version went.
     let lastState = Mutex<[UInt8]?>(nil)
     private let states: Mutex<[Handover?]>
-    private let memory = Atomic<Int>(0)
+    /// What the state of each worker holds, as last seen.
+    private let memory = Mutex<[Int: Int]>([:])
+    private let totals = Mutex<PluginTotals?>(nil)
     private let leaving = Atomic<Int>(0)
     private let workers: Int
 
@@ -87,7 +89,7 @@ final class LoadedPlugin: Sendable {
         settings = declarations.settings
         isGlobal = declarations.isGlobal
         declared = declarations.rules
-        rules = declarations.rules.map(RuleRecord.init)
+        rules = RuleRecord.records(of: declarations.rules)
         scorers = declarations.rules.compactMap(\.scorer)
         self.generation = generation
         self.errors = errors
@@ -95,6 +97,8 @@ final class LoadedPlugin: Sendable {
         loadedAt = now
         states = Mutex(instances)
     }
+
+    deinit { totals.withLock { $0 }?.leave(self) }
 
     var name: String { source.name }
     var hash: String { source.hash }
@@ -115,9 +119,18 @@ final class LoadedPlugin: Sendable {
     /// A worker has left this version; true for the last one.
     func leave() -> Bool { leaving.wrappingAdd(1, ordering: .acquiringAndReleasing).newValue == workers }
 
-    func note(memoryBytes: Int) { memory.store(memoryBytes, ordering: .relaxed) }
+    /// Whoever has been in a state tells what it holds; one that all workers share is one.
+    func note(memoryBytes: Int, worker: Int) {
+        memory.withLock { $0[isGlobal ? 0 : worker] = memoryBytes }
+    }
 
-    var memoryBytes: Int { memory.load(ordering: .relaxed) }
+    var memoryBytes: Int { memory.withLock { $0.values.reduce(0, +) } }
+
+    /// Has what the rules count added to what earlier versions counted.
+    func count(into totals: PluginTotals) {
+        self.totals.withLock { $0 = totals }
+        totals.enter(self)
+    }
 }
 
 /// Where the state of a global plugin comes from.

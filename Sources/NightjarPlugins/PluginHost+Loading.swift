@@ -98,6 +98,7 @@ extension PluginHost {
             state.loaded[name] = nil
             state.faults[name] = nil
             state.errors[name] = nil
+            state.totals[name] = nil
             return plugin
         }
         if let plugin, plugin.isGlobal { keepState(of: plugin) }
@@ -142,6 +143,10 @@ extension PluginHost {
             try declareMetrics(of: plugin)
             archive.keep(PluginContent(source: source, loadedAt: environment.now()))
             state.withLock { state in
+                let totals = state.totals[name] ?? PluginTotals()
+                state.totals[name] = totals
+                plugin.count(into: totals)
+                state.loads[name, default: PluginStatus.Loads()].succeeded += 1
                 state.loaded[name] = plugin
                 state.generations[name] = generation
                 state.faults[name] = nil
@@ -151,6 +156,7 @@ extension PluginHost {
         } catch {
             let keeps = state.withLock { state in
                 state.faults[name] = error
+                state.loads[name, default: PluginStatus.Loads()].failed += 1
                 return state.loaded[name] != nil
             }
             let rest = keeps ? "; the running version stays" : ""

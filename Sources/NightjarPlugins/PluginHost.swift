@@ -32,6 +32,8 @@ package final class PluginHost: Sendable {
         var seen: [String: String] = [:]
         var faults: [String: PluginFault] = [:]
         var lastLoads: [String: Timestamp] = [:]
+        var loads: [String: PluginStatus.Loads] = [:]
+        var totals: [String: PluginTotals] = [:]
         var errors: [String: ErrorRecord] = [:]
         var emptySince: [String: Int64] = [:]
         /// Why the folder could not be read when it was looked at last.
@@ -157,11 +159,13 @@ package final class PluginHost: Sendable {
             condition: condition,
             isPinned: state.memories[name]?.pin != nil,
             rules: plugin?.rules.map(\.status) ?? [],
+            totals: state.totals[name]?.sums ?? [:],
             metrics: plugin?.metrics.map(\.name) ?? [],
             memoryBytes: plugin?.memoryBytes ?? 0,
             failures: state.errors[name]?.all ?? [],
             loadFault: fault,
-            lastLoad: state.lastLoads[name]
+            lastLoad: state.lastLoads[name],
+            loads: state.loads[name] ?? PluginStatus.Loads()
         )
     }
 

@@ -5,7 +5,7 @@ import NightjarSignals
 import Synchronization
 
 extension PluginSession {
-    /// Every so many calls one is timed.
+    /// Of the calls of each rule the first and then every so many-th are timed.
     private static let timedCalls = 16
 
     /// Calls a rule, hands on what it emitted, and counts how it went.
@@ -53,9 +53,10 @@ extension PluginSession {
         if origin != nil || payer.spent.incoming == incomingNumber {
             state.allow(limits.emissions - payer.spent(of: incomingNumber))
         }
-        calls &+= 1
         slot.meter.count()
-        let isTimed = calls % Self.timedCalls == 0 || slot.meter.isSlow
+        // By rule: where two are called in turns, a count over both would time one of them always and the other never.
+        let isTimed = slot.calls % Self.timedCalls == 0 || slot.meter.isSlow
+        slot.calls &+= 1
         let started = isTimed ? threadNow() : 0
         let outcome = invoke(state)
         let nanoseconds = isTimed ? Int(threadNow() - started) : nil
@@ -73,7 +74,7 @@ extension PluginSession {
 
     private func measure(_ slot: RuleSlot, _ state: LuaState, _ nanoseconds: Int) {
         slot.record.sample(nanoseconds: nanoseconds)
-        slot.member.plugin.note(memoryBytes: state.memoryBytes)
+        slot.member.plugin.note(memoryBytes: state.memoryBytes, worker: worker)
         guard memory != nil else { return }
         let now = monotonicNow()
         guard slot.meter.add(nanoseconds, at: now, limit: limits.share) else { return }
@@ -150,7 +151,7 @@ extension PluginSession {
         }
         guard outcome == .memory else { return }
         state.collect()
-        plugin.note(memoryBytes: state.memoryBytes)
+        plugin.note(memoryBytes: state.memoryBytes, worker: worker)
         guard state.isNearlyFull else { return }
         // What fills it is reachable, so every further call would fail the same way.
         slot.member.isExhausted = true

@@ -22,7 +22,6 @@ package final class PluginSession {
     var processors: [RuleEvent: RuleList] = [:]
     var samplers: [RuleSlot] = []
     var timers: [RuleSlot] = []
-    var calls = 0
     /// Counts everything that rules are called for, and of it what came from outside.
     var eventNumber = 0
     var incomingNumber = 0
@@ -93,7 +92,7 @@ package final class PluginSession {
             try instance.goLive()
             instance.scope = scope
             if let state = instance.state { plugin.inherit(into: state) }
-            plugin.note(memoryBytes: instance.state?.memoryBytes ?? 0)
+            plugin.note(memoryBytes: instance.state?.memoryBytes ?? 0, worker: worker)
             return true
         } catch {
             plugin.log.write(.error, plugin.name, "not started: \(error)")
@@ -121,6 +120,7 @@ package final class PluginSession {
             plugin.log.write(.warn, plugin.name, "on_unload failed: \(state.failure.message)")
         }
         instance.retire()
+        plugin.note(memoryBytes: 0, worker: worker)
     }
 
     func rebuildRules() {

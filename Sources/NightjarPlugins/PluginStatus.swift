@@ -18,6 +18,9 @@ package struct PluginStatus: Sendable, Equatable {
     package struct Rule: Sendable, Equatable {
         /// The scorer's name, else the event.
         package let name: String
+        /// What tells it from the other rules of its plugin: the name, with #2 and so on behind it where an earlier rule has the
+        /// same one.
+        package let label: String
         /// The event it is called for.
         package let event: String
         /// Its match as JSON.
@@ -36,8 +39,25 @@ package struct PluginStatus: Sendable, Equatable {
         package let p99Microseconds: Double?
         /// What share of one core its calls took since it was loaded; nil before one was timed.
         package let share: Double?
+        /// The CPU time of all its calls in seconds, estimated from those that were timed.
+        package let callSeconds: Double
         /// Whether it is left out because it failed too often.
         package let isCircuitOpen: Bool
+    }
+
+    /// What a rule has counted over all versions of its plugin since the process started; none of it ever falls.
+    package struct Totals: Sendable, Equatable {
+        /// How often an event matched.
+        package var matches = 0
+        /// How often it was called.
+        package var calls = 0
+        /// How many of the calls failed.
+        package var errors = 0
+        /// The CPU time of the calls in nanoseconds, estimated from those that were timed.
+        package var nanoseconds = 0
+
+        /// Nothing counted.
+        package init() {}
     }
 
     /// An error of a call, with its repeats.
@@ -78,6 +98,8 @@ package struct PluginStatus: Sendable, Equatable {
     package var isPinned: Bool
     /// Its rules and scorers.
     package var rules: [Rule]
+    /// What its rules have counted over all versions, by their labels.
+    package var totals: [String: Totals]
     /// The metrics that it declares.
     package var metrics: [String]
     /// Memory of all its states, as last seen.
@@ -88,4 +110,17 @@ package struct PluginStatus: Sendable, Equatable {
     package var loadFault: PluginFault?
     /// When its file was last loaded, with whatever outcome.
     package var lastLoad: Timestamp?
+    /// How often it was loaded since the process started, by what came of it.
+    package var loads: Loads
+
+    /// How often a plugin was loaded.
+    package struct Loads: Sendable, Equatable {
+        /// A new version was made.
+        package var succeeded = 0
+        /// What was running stayed.
+        package var failed = 0
+
+        /// Never loaded.
+        package init() {}
+    }
 }

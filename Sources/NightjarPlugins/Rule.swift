@@ -92,6 +92,15 @@ final class Rule: Sendable {
     /// The scorer's name; nil for anything else.
     var scorer: String? { if case .scorer(let name) = role { name } else { nil } }
 
+    /// What calls it, in words that the API uses.
+    var eventName: String {
+        switch role {
+        case .rule, .scorer, .process: event.rawValue
+        case .sampler: "sampling"
+        case .every: "timer"
+        }
+    }
+
     /// What people call it.
     var name: String {
         switch role {
@@ -128,9 +137,7 @@ struct RuleMatch: Sendable {
             let tree = try MatchCompiler.span(match)
             if case .all(let trees) = tree, trees.isEmpty { return }
             span = MatchProgram(tree)
-            for (key, value) in match.object?.entries ?? [] {
-                spanKeys.append((key, MatchProgram(try MatchCompiler.span(.object([key: value])))))
-            }
+            spanKeys = try SpanKeys(match).keys
         case .traceEnded: traces = try TraceMatch.alternatives(match)
         case .log, .metric, .score, .feedback, .drop:
             record = try RecordMatch(match, of: event.object)

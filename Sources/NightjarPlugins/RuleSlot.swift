@@ -51,6 +51,8 @@ final class RuleSlot {
     let sampleSalt: UInt64
     var circuit = Circuit()
     var meter = ShareMeter()
+    /// How often this worker has called it.
+    var calls = 0
     /// When a timer is due; nil before it was first looked at.
     var due: Timestamp?
 

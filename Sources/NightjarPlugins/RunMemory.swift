@@ -21,6 +21,8 @@ package final class RunMemory: Sendable {
         package let generation: Int
         /// The rule's place among those of its plugin.
         package let rule: Int
+        /// What told it from the other rules of that load.
+        package let label: String
         /// How the last call ended.
         package fileprivate(set) var outcome: Outcome
         /// How many calls there were.
@@ -65,7 +67,7 @@ package final class RunMemory: Sendable {
         let plugin = slot.member.plugin
         state.withLock { state in
             let place = state.place(of: trace)
-            let index = state.entries[place].index(plugin, slot.index)
+            let index = state.entries[place].index(plugin, slot.index, slot.record.label)
             state.entries[place].runs[index].add(outcome, emitted, nanoseconds)
         }
     }
@@ -88,7 +90,7 @@ extension RunMemory.Run {
 
 extension RunMemory.Entry {
     /// The place of a rule's runs, made where there are none.
-    fileprivate mutating func index(_ plugin: LoadedPlugin, _ rule: Int) -> Int {
+    fileprivate mutating func index(_ plugin: LoadedPlugin, _ rule: Int, _ label: String) -> Int {
         for index in runs.indices
         where runs[index].rule == rule && runs[index].generation == plugin.generation
             && runs[index].plugin == plugin.name
@@ -96,7 +98,13 @@ extension RunMemory.Entry {
             return index
         }
         runs.append(
-            RunMemory.Run(plugin: plugin.name, generation: plugin.generation, rule: rule, outcome: .ran)
+            RunMemory.Run(
+                plugin: plugin.name,
+                generation: plugin.generation,
+                rule: rule,
+                label: label,
+                outcome: .ran
+            )
         )
         return runs.count - 1
     }

@@ -5,10 +5,12 @@ import NightjarSignals
 
 /// A condition over a trace: on its root, on some span, on every span, and on its own fields.
 struct TraceMatch: Sendable {
-    private let root: MatchProgram?
-    private let anySpan: [MatchProgram]
-    private let everySpan: MatchProgram?
-    private let facts: [(name: String, path: [String], test: ValueTest)]
+    private typealias SpanTest = (program: MatchProgram, keys: SpanKeys)
+
+    private let root: SpanTest?
+    private let anySpan: [SpanTest]
+    private let everySpan: SpanTest?
+    private let facts: [(key: String, name: String, path: [String], test: ValueTest)]
 
     private static let fields = [
         "id", "duration_ms", "status", "has_errors", "error_count", "usage", "service", "environment",
@@ -28,15 +30,15 @@ struct TraceMatch: Sendable {
         guard let object = match.object else {
             throw DeclarationFault("a match is a table of fields, or a list of such tables")
         }
-        var root: MatchProgram?
-        var anySpan: [MatchProgram] = []
-        var everySpan: MatchProgram?
-        var facts: [(name: String, path: [String], test: ValueTest)] = []
+        var root: SpanTest?
+        var anySpan: [SpanTest] = []
+        var everySpan: SpanTest?
+        var facts: [(key: String, name: String, path: [String], test: ValueTest)] = []
         for (key, value) in object.entries {
             switch key {
-            case "root": root = MatchProgram(try MatchCompiler.span(value))
-            case "any": anySpan.append(MatchProgram(try MatchCompiler.span(value)))
-            case "all": everySpan = MatchProgram(try MatchCompiler.span(value))
+            case "root": root = try Self.spanTest(value)
+            case "any": anySpan.append(try Self.spanTest(value))
+            case "all": everySpan = try Self.spanTest(value)
             default:
                 let parts = key.split(separator: ".", maxSplits: 1).map(String.init)
                 guard let name = parts.first, Self.fields.contains(name) else {
@@ -45,7 +47,7 @@ struct TraceMatch: Sendable {
                         "unknown match key '\(key)' of a trace\(suggestion(for: parts.first ?? "", among: known))"
                     )
                 }
-                facts.append((name, Array(parts.dropFirst()), try ValueTest(value, key: key)))
+                facts.append((key, name, Array(parts.dropFirst()), try ValueTest(value, key: key)))
             }
         }
         self.root = root
@@ -54,18 +56,51 @@ struct TraceMatch: Sendable {
         self.facts = facts
     }
 
+    private static func spanTest(_ match: Value) throws(DeclarationFault) -> SpanTest {
+        (MatchProgram(try MatchCompiler.span(match)), try SpanKeys(match))
+    }
+
     /// Whether the condition holds for the trace that the scope has turned to.
     func holds(in scope: SpanScope) -> Bool {
         guard let trace = scope.rawTrace?.pointee else { return false }
         let spans = UnsafeBufferPointer(start: trace.spans, count: Int(trace.count))
         if let root {
-            guard trace.root >= 0, root.holds(spans[Int(trace.root)], in: scope) else { return false }
+            guard trace.root >= 0, root.program.holds(spans[Int(trace.root)], in: scope) else { return false }
         }
-        for program in anySpan where !spans.contains(where: { program.holds($0, in: scope) }) { return false }
-        if let everySpan, !spans.allSatisfy({ everySpan.holds($0, in: scope) }) { return false }
-        return facts.allSatisfy { fact in
-            fact.test.holds(for: Self.fact(fact.name, of: trace, in: scope)?.at(fact.path))
+        for (program, _) in anySpan where !spans.contains(where: { program.holds($0, in: scope) }) {
+            return false
         }
+        if let everySpan, !spans.allSatisfy({ everySpan.program.holds($0, in: scope) }) { return false }
+        return facts.allSatisfy { Self.holds($0, for: trace, in: scope) }
+    }
+
+    /// The first key that the trace fails, and the span that fails it where it is one of a span; nil where the condition holds.
+    func failure(in scope: SpanScope) -> (key: String, span: SpanID?)? {
+        guard let trace = scope.rawTrace?.pointee else { return nil }
+        let spans = UnsafeBufferPointer(start: trace.spans, count: Int(trace.count))
+        let rootSpan = trace.root >= 0 ? spans[Int(trace.root)] : nil
+        func named(_ name: String, _ keys: SpanKeys, _ span: nj_span_ref?) -> (String, SpanID?) {
+            let key = span.flatMap { keys.failure(of: $0, in: scope) }?.key
+            return (key.map { "\(name).\($0)" } ?? name, span?.spanID)
+        }
+        if let root, rootSpan.map({ root.program.holds($0, in: scope) }) != true {
+            return named("root", root.keys, rootSpan)
+        }
+        for (program, keys) in anySpan where !spans.contains(where: { program.holds($0, in: scope) }) {
+            return named("any", keys, keys.nearest(of: spans, in: scope))
+        }
+        if let everySpan, let span = spans.first(where: { !everySpan.program.holds($0, in: scope) }) {
+            return named("all", everySpan.keys, span)
+        }
+        return facts.first { !Self.holds($0, for: trace, in: scope) }.map { ($0.key, nil) }
+    }
+
+    private static func holds(
+        _ fact: (key: String, name: String, path: [String], test: ValueTest),
+        for trace: nj_trace,
+        in scope: SpanScope
+    ) -> Bool {
+        fact.test.holds(for: Self.fact(fact.name, of: trace, in: scope)?.at(fact.path))
     }
 
     private static func fact(_ name: String, of trace: nj_trace, in scope: SpanScope) -> Value? {

@@ -80,6 +80,7 @@ package struct HTTPInterface: Service {
         TraceRoutes(engine: engine).add(to: router)
         AnnotationRoutes(engine: engine, bodyBytes: configuration.bodyBytes).add(to: router)
         StatusRoutes(engine: engine).add(to: router)
+        PluginRoutes(engine: engine).add(to: router)
         return router
     }
 

@@ -3,10 +3,9 @@ import Hummingbird
 import Nightjar
 import NightjarBus
 import NightjarExporters
-import NightjarPlugins
 import NightjarSignals
 
-/// `/metrics`, `/api/metrics`, the health checks and what there is to know about plugins.
+/// `/metrics`, `/api/metrics` and the health checks.
 struct StatusRoutes {
     let engine: Engine
 
@@ -31,9 +30,6 @@ struct StatusRoutes {
             guard let fault = engine.fault else { return Response.json(["status": "ready"]) }
             throw Problem(.serviceUnavailable, fault)
         }
-        router.get("/api/plugins") { _, _ in
-            Response.json(["plugins": .array(engine.plugins?.status.map(\.json) ?? [])])
-        }
         router.get("/") { _, _ in
             Response.bytes(
                 Array(Self.index.utf8),
@@ -45,13 +41,14 @@ struct StatusRoutes {
     private static let index = """
         Nightjar takes OpenTelemetry at POST /v1/traces, /v1/logs and /v1/metrics, and native events at POST /api/events.
 
-        /metrics            built-in and plugin metrics, for Prometheus
+        /metrics            built-in and plugin metrics and what each plugin costs, for Prometheus
         /api/traces         stored traces, newest first
-        /api/traces/{id}    one trace with its spans, scores, feedback and logs
+        /api/traces/{id}    one trace with its spans, scores, feedback and logs; /rules: what each plugin rule did, and why not
         /api/metrics        names, types and series of metrics, and the labels that were dropped
         /api/scores         POST a score, or a list of them
         /api/feedback       POST feedback, or a list of it
-        /api/plugins        which plugins run, and how they fare
+        /api/plugins        which plugins run, how they fare and what they cost; /{name}/source: the text that runs;
+                            POST /{name}/reload, /disable, /enable or /rollback
         /healthz, /readyz   alive; ready to take data
 
         """

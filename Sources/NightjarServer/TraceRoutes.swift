@@ -15,6 +15,9 @@ struct TraceRoutes {
         router.get("/api/traces/{id}") { request, context in
             try await one(context.parameters.require("id"), format: request.uri.queryParameters["format"])
         }
+        router.get("/api/traces/{id}/rules") { _, context in
+            try await rules(context.parameters.require("id"))
+        }
         router.delete("/api/traces/{id}") { _, context in
             let id = try TraceID(parameter: context.parameters.require("id"))
             return try await engine.deleted { [engine] _ in try engine.deleteTrace(id) }
@@ -41,6 +44,17 @@ struct TraceRoutes {
         case "tree": return .json(trace.tree)
         default: throw Problem(.badRequest, "format \(format ?? "") is not known; use flat or tree")
         }
+    }
+}
+
+extension TraceRoutes {
+    /// What every plugin rule did for a trace, or why it did nothing.
+    private func rules(_ text: String) async throws -> Response {
+        let id = try TraceID(parameter: text)
+        guard let rules = try await engine.reads.run({ [engine] in try engine.explanations(of: id) }) else {
+            throw engine.store == nil ? Problem.nothingStored : Problem(.notFound, "no trace \(id) is stored")
+        }
+        return .json(["traceId": .string(id.description), "rules": .array(rules.map(\.json))])
     }
 }
 

@@ -23,6 +23,13 @@ extension Engine {
     /// The spans of a stored trace with their inherited facts, by arrival; nil for an unknown trace.
     /// - Throws: ``StoreError`` when the store cannot be read.
     package func spans(of id: TraceID) throws -> [Span]? {
+        guard let trace = try storedTrace(id) else { return nil }
+        // The rows' inherited names are the trace's: it has to outlive them.
+        return withExtendedLifetime(trace) { decoded(trace.view()) }
+    }
+
+    /// A stored trace at rest, with the record that the store has of it; nil for an unknown trace.
+    func storedTrace(_ id: TraceID) throws -> TraceState? {
         guard let store, let record = try store.trace(id), !record.isSampledOut else { return nil }
         var slabs: [Slab] = []
         for chunk in try store.chunks(of: id) {
@@ -35,8 +42,8 @@ extension Engine {
             slabs += request.slabs.map(\.slab)
         }
         let trace = TraceState.settled(id, slabs: slabs)
-        // The rows' inherited names are the trace's: it has to outlive them.
-        return withExtendedLifetime(trace) { decoded(trace.view()) }
+        trace.record = record
+        return trace
     }
 
     /// Deletes a trace and everything said of it; whether it was there. Blocks until that is on disk.

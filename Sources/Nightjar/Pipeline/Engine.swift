@@ -74,6 +74,7 @@ package final class Engine: Sendable {
         store = try configuration.store.map { try SQLiteStore(opening: $0, ledger: ledger) }
         // The host's own names come first: neither a plugin nor what is stored can take them.
         _ = try HostMetrics(registry)
+        try PluginCounts.declare(registry)
         try registry.setBuckets(configuration.buckets)
         let catalogue = try Catalogue(
             registry,

@@ -74,7 +74,9 @@ final class HostCounts: Sendable {
 
 extension Engine {
     /// Every series with its total: what is committed, and what the host counts beside it.
-    package var series: [StoredSeries] { ledger.snapshot() + counts.series(bus.counts()) }
+    package var series: [StoredSeries] {
+        ledger.snapshot() + counts.series(bus.counts()) + PluginCounts.series(plugins)
+    }
 
     /// Counts signals of this process that were lost, and tells the bus.
     func lost(_ losses: Losses, _ reason: String) {
