@@ -14,9 +14,9 @@ struct NightjarCommand: AsyncParsableCommand {
             """,
         version: NightjarVersion.text,
         subcommands: [
-            ServeCommand.self, RunCommand.self, CheckCommand.self, TestCommand.self,
-            PluginsCommand.self, TopCommand.self, ExplainCommand.self, MetricsCommand.self,
-            VersionCommand.self,
+            ServeCommand.self, RunCommand.self, CheckCommand.self, TestCommand.self, NewCommand.self,
+            TypesCommand.self, PluginsCommand.self, TopCommand.self, ExplainCommand.self,
+            MetricsCommand.self, VersionCommand.self,
         ]
     )
 

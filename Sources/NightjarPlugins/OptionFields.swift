@@ -5,7 +5,9 @@ struct Fields {
     let object: Value.Object
     private let owner: String
 
-    init(_ value: Value, of owner: String, _ allowed: [String]) throws(DeclarationFault) {
+    /// `shape` names the table of the reference that has the options.
+    init(_ value: Value, of owner: String, shape: String) throws(DeclarationFault) {
+        let allowed = ReferenceTables.names(of: shape)
         guard let object = value.object else {
             throw DeclarationFault("\(owner) takes a table of named options")
         }

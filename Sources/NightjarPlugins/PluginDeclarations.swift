@@ -38,13 +38,7 @@ struct PluginDeclarations {
     private var hasPlugin = false
 
     mutating func plugin(_ options: Value) throws(DeclarationFault) {
-        let fields = try Fields(
-            options,
-            of: "nightjar.plugin",
-            [
-                "name", "version", "description", "api", "scope", "settings",
-            ]
-        )
+        let fields = try Fields(options, of: "nightjar.plugin", shape: "nightjar.PluginOptions")
         guard !hasPlugin else { throw DeclarationFault("nightjar.plugin comes once in a plugin") }
         hasPlugin = true
         displayName = try fields.text("name")
@@ -65,9 +59,8 @@ struct PluginDeclarations {
     mutating func metric(_ type: MetricType, name: String, options: Value?) throws(DeclarationFault) -> Int {
         var descriptor = InstrumentDescriptor(name: name, type: type)
         if let options {
-            var allowed = ["help", "unit", "labels", "cardinality_limit", "max_value_length"]
-            if type == .histogram { allowed += ["buckets", "range"] }
-            let fields = try Fields(options, of: "nightjar.\(type.rawValue)", allowed)
+            let shape = type == .histogram ? "nightjar.HistogramOptions" : "nightjar.MetricOptions"
+            let fields = try Fields(options, of: "nightjar.\(type.rawValue)", shape: shape)
             descriptor.help = try fields.text("help") ?? ""
             descriptor.unit = try fields.text("unit") ?? ""
             descriptor.buckets = try fields.numbers("buckets")
@@ -101,13 +94,7 @@ struct PluginDeclarations {
     }
 
     mutating func labels(metric: String, _ options: Value) throws(DeclarationFault) {
-        let fields = try Fields(
-            options,
-            of: "nightjar.labels",
-            [
-                "allow", "block", "cardinality_limit", "max_value_length",
-            ]
-        )
+        let fields = try Fields(options, of: "nightjar.labels", shape: "nightjar.LabelPolicy")
         guard metric == "*" || isMetricName(metric) else {
             throw DeclarationFault("'\(metric)' is no metric name")
         }
@@ -132,7 +119,7 @@ struct PluginDeclarations {
         let fields = try Fields(
             options ?? .object([:]),
             of: "nightjar.on",
-            ["early", "duplicates", "again"]
+            shape: "nightjar.OnOptions"
         )
         rules.append(
             Rule(
@@ -193,9 +180,7 @@ struct PluginDeclarations {
         let fields = try Fields(
             options ?? .object([:]),
             of: "nightjar.scorer",
-            [
-                "on", "match", "sample", "range", "categories", "version", "experiment",
-            ]
+            shape: "nightjar.ScorerOptions"
         )
         guard !rules.contains(where: { $0.scorer == name }) else {
             throw DeclarationFault("there is a scorer '\(name)' in this plugin already")

@@ -56,7 +56,7 @@ package final class PluginTestScript {
         for test in instance.declarations.tests {
             let options: Fields
             do throws(DeclarationFault) {
-                options = try Fields(test.options ?? .object([:]), of: "test", ["settings"])
+                options = try Fields(test.options ?? .object([:]), of: "test", shape: "nightjar.TestOptions")
                 tests.append(
                     Test(name: test.name, place: test.place, settings: try options.table("settings") ?? [:])
                 )

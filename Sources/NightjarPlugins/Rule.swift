@@ -4,11 +4,24 @@ import NightjarSignals
 
 /// The events that rules may ask for.
 package enum RuleEvent: String, CaseIterable, Sendable {
+    /// A span has begun.
     case spanStarted = "span_started"
+    /// A span that runs has changed.
     case spanUpdated = "span_updated"
+    /// A span has ended.
     case spanEnded = "span_ended"
+    /// A trace has ended.
     case traceEnded = "trace_ended"
-    case log, metric, score, feedback, drop
+    /// A log line.
+    case log
+    /// An observation that a sender made.
+    case metric
+    /// A score.
+    case score
+    /// Feedback.
+    case feedback
+    /// Events were lost.
+    case drop
 
     /// Whether its object is a span.
     var isOfSpan: Bool { self == .spanStarted || self == .spanUpdated || self == .spanEnded }

@@ -12,11 +12,8 @@ struct TraceMatch: Sendable {
     private let everySpan: SpanTest?
     private let facts: [(key: String, name: String, path: [String], test: ValueTest)]
 
-    private static let fields = [
-        "id", "duration_ms", "status", "has_errors", "error_count", "usage", "service", "environment",
-        "metadata",
-        "is_partial", "revision",
-    ]
+    /// The keys that a match of traces can have; the first three are conditions over spans.
+    private static let keys = ReferenceTables.names(of: "nightjar.TraceMatch")
 
     /// Reads what a script wrote; a list of tables is any of them.
     static func alternatives(_ match: Value) throws(DeclarationFault) -> [TraceMatch] {
@@ -41,10 +38,9 @@ struct TraceMatch: Sendable {
             case "all": everySpan = try Self.spanTest(value)
             default:
                 let parts = key.split(separator: ".", maxSplits: 1).map(String.init)
-                guard let name = parts.first, Self.fields.contains(name) else {
-                    let known = ["root", "any", "all"] + Self.fields
+                guard let name = parts.first, Self.keys.contains(name) else {
                     throw DeclarationFault(
-                        "unknown match key '\(key)' of a trace\(suggestion(for: parts.first ?? "", among: known))"
+                        "unknown match key '\(key)' of a trace\(suggestion(for: parts.first ?? "", among: Self.keys))"
                     )
                 }
                 facts.append((key, name, Array(parts.dropFirst()), try ValueTest(value, key: key)))

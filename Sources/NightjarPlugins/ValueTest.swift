@@ -12,9 +12,7 @@ indirect enum ValueTest: Sendable {
     case any([ValueTest])
     case not(ValueTest)
 
-    private static let operators = [
-        "prefix", "suffix", "contains", "pattern", "gt", "ge", "lt", "le", "exists", "ignore_case", "equals",
-    ]
+    private static let operators = ReferenceTables.names(of: "nightjar.Operators")
 
     /// Reads what stands under a key of a match.
     init(_ value: Value, key: String) throws(DeclarationFault) {

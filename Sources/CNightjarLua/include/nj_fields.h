@@ -33,7 +33,9 @@ nj_text nj_entity_text(const nj_span_ref *span, int32_t field);
 // When a call may be made.
 enum nj_when { NJ_WHILE_LOADING = 1, NJ_IN_CALLS = 2, NJ_ALWAYS = 3 };
 
-// A call or value of the table `nightjar`, or a method of what such a call returns: "counter:add".
+// A call or value of the table `nightjar`, or a method of what such a call returns: "counter:add". The arguments are written as
+// "name: type, other?: type", in the words of the Lua language server, NULL for a value. A leading "<K, V>" names what stands
+// for any type; the types $event, $match and $handler stand for what nj_event_info says of each event.
 typedef struct nj_call_info {
     const char *name, *arguments, *result, *text;
     int32_t when;
@@ -41,5 +43,28 @@ typedef struct nj_call_info {
 
 // The calls in the order of the reference page; NULL after the last.
 const nj_call_info *nj_api_call(int32_t place);
+// The globals of Lua's own library that differ from stock Lua by what is left out or added; NULL after the last.
+const nj_call_info *nj_library_call(int32_t place);
+// What a test file has beside `nightjar`; a name that comes twice has two forms. NULL after the last.
+const nj_call_info *nj_test_call(int32_t place);
+
+// What the call `call` can be made for: the event, the parameters of the function that it gets, the type of its match.
+typedef struct nj_event_info {
+    const char *call, *name, *parameters, *match, *text;
+} nj_event_info;
+
+// NULL after the last.
+const nj_event_info *nj_event(int32_t place);
+
+// A table that scripts are given or pass. `base` is the shape whose fields it has too, NULL where there is none. Without
+// fields of its own it is another name of the type `base`, or a value without members where that is NULL.
+typedef struct nj_shape_info {
+    const char *name, *base, *text;
+    const nj_field_info *fields;
+    int32_t count;
+} nj_shape_info;
+
+// The shapes in the order of the reference page; NULL after the last.
+const nj_shape_info *nj_shape(int32_t place);
 
 #endif
