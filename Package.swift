@@ -166,7 +166,8 @@ let package = Package(
         tests(
             "NightjarServer",
             [
-                "Nightjar", "NightjarBus", "NightjarSignals", "NightjarStore", "NightjarCLI",
+                "Nightjar", "NightjarBus", "NightjarPlugins", "NightjarSignals", "NightjarStore",
+                "NightjarCLI",
                 .product(name: "Logging", package: "swift-log"),
             ]
         ),

@@ -313,7 +313,9 @@ static void check_scorer(lua_State *L, const nj_scorer *scorer, double score, nj
     if (scorer->category_count == 0 || label.bytes == NULL) return;
     for (uint32_t i = 0; i < scorer->category_count; i++)
         if (scorer->categories[i].length == label.length && memcmp(scorer->categories[i].bytes, label.bytes, label.length) == 0) return;
-    luaL_error(L, "label '%s' is none of the categories", label.bytes);
+    // What is kept ends without a zero.
+    lua_pushlstring(L, label.bytes, label.length);
+    luaL_error(L, "label '%s' is none of the categories", lua_tostring(L, -1));
 }
 
 int nj_add_score(lua_State *L, int table, const nj_span_ref *span, const nj_trace *trace) {

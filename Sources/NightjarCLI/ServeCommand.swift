@@ -49,6 +49,9 @@ struct ServeCommand: AsyncParsableCommand {
     )
     var logLevel: String?
 
+    @Flag(help: "Let a new version of a plugin go live only when its own tests pass.")
+    var testOnReload = false
+
     @Flag(help: "Allow listening beyond this machine without keys.")
     var insecure = false
 
@@ -94,7 +97,10 @@ struct ServeCommand: AsyncParsableCommand {
         var sources = ConfigurationSources()
         sources.file = try file()
         sources.environment = ProcessInfo.processInfo.environment
-        let flags = ["listen": listen, "db": db, "plugins.dir": plugins, "logLevel": logLevel]
+        let flags = [
+            "listen": listen, "db": db, "plugins.dir": plugins, "logLevel": logLevel,
+            "plugins.testOnReload": testOnReload ? "true" : nil,
+        ]
         sources.flags = flags.compactMapValues(\.self)
         let engine = EngineConfiguration(cores: ProcessInfo.processInfo.activeProcessorCount)
         return try stated { () throws(ConfigurationFaults) in

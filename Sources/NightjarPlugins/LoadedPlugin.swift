@@ -30,7 +30,7 @@ final class LoadedPlugin: Sendable {
     /// Where `nightjar.state` comes from, until the first worker takes it up.
     let inheritance = Mutex<Inheritance?>(nil)
     /// What `nightjar.state` held when the version went.
-    let lastState = Mutex<[UInt8]?>(nil)
+    let lastState = Mutex<PackedState?>(nil)
     private let states: Mutex<[Handover?]>
     /// What the state of each worker holds, as last seen.
     private let memory = Mutex<[Int: Int]>([:])
@@ -119,6 +119,9 @@ final class LoadedPlugin: Sendable {
     /// A worker has left this version; true for the last one.
     func leave() -> Bool { leaving.wrappingAdd(1, ordering: .acquiringAndReleasing).newValue == workers }
 
+    /// Whether it decides which traces are kept.
+    var isSampling: Bool { declared.contains { if case .sampler = $0.role { true } else { false } } }
+
     /// Whoever has been in a state tells what it holds; one that all workers share is one.
     func note(memoryBytes: Int, worker: Int) {
         memory.withLock { $0[isGlobal ? 0 : worker] = memoryBytes }
@@ -133,12 +136,32 @@ final class LoadedPlugin: Sendable {
     }
 }
 
+/// What a plugin's state held, and which content packed it.
+struct PackedState: Sendable, Equatable {
+    let bytes: [UInt8]
+    let version: String?
+    let hash: String?
+
+    /// What the content of a hash is told of who packed it; nil where that was the same content.
+    func version(for hash: String) -> String? {
+        self.hash == hash ? nil : version ?? self.hash.map { String($0.prefix(12)) }
+    }
+}
+
 /// Where the state of a global plugin comes from.
 enum Inheritance: Sendable {
     /// From the version that ran before, which goes on until this one is taken up.
     case running(LoadedPlugin)
-    /// From what was stored; `version` is absent where the content is the same.
-    case stored([UInt8], version: String?)
+    /// From what was stored.
+    case stored(PackedState)
+
+    /// What there is to inherit now; nil where that is nothing.
+    var packedState: PackedState? {
+        switch self {
+        case .running(let old): old.packedState()
+        case .stored(let packed): packed
+        }
+    }
 }
 
 extension LoadedPlugin {
@@ -148,22 +171,17 @@ extension LoadedPlugin {
             defer { inheritance = nil }
             return inheritance
         }
-        let packed: [UInt8]?
-        let version: String?
-        switch source {
-        case .running(let old):
-            packed = old.packedState()
-            version = old.hash == hash ? nil : old.version ?? String(old.hash.prefix(12))
-        case .stored(let bytes, let stored): (packed, version) = (bytes, stored)
-        case nil: return
-        }
-        guard let packed, state.unpackState(packed, version: version) != .ok else { return }
+        guard let packed = source?.packedState,
+            state.unpackState(packed.bytes, version: packed.version(for: hash)) != .ok
+        else { return }
         log.write(.error, name, "its state could not be handed over: \(state.failure.message)")
     }
 
-    /// What `nightjar.state` holds now, or held at the end; nil where there is none or it cannot be kept.
-    func packedState() -> [UInt8]? {
+    /// What `nightjar.state` holds now, or held at the end, or will hold at first where no worker has taken the version up yet;
+    /// nil where there is none or it cannot be kept.
+    func packedState() -> PackedState? {
         guard let shared else { return nil }
+        if let source = inheritance.withLock({ $0 }) { return source.packedState }
         if let last = lastState.withLock({ $0 }) { return last }
         return shared.enter { instance in
             guard let state = instance.state else { return nil }
@@ -171,7 +189,7 @@ extension LoadedPlugin {
                 log.write(.error, name, "its state is not kept: \(state.failure.message)")
                 return nil
             }
-            return packed
+            return PackedState(bytes: packed, version: version, hash: hash)
         }
     }
 }

@@ -30,6 +30,11 @@ package struct PluginMemory: Sendable, Equatable {
 
     /// Nothing kept.
     package init() {}
+
+    /// The state with who packed it.
+    var packedState: PackedState? {
+        state.map { PackedState(bytes: $0, version: stateVersion, hash: stateHash) }
+    }
 }
 
 /// A content that a plugin had.

@@ -39,7 +39,9 @@ extension PluginHost {
     /// - Throws: ``PluginControlError`` where there is none.
     package func disable(_ name: String) throws(PluginControlError) {
         try checkKnown(name)
-        if let plugin = state.withLock({ $0.loaded[name] }), plugin.isGlobal { keepState(of: plugin) }
+        onLoaderThread { [self] in
+            if let plugin = state.withLock({ $0.loaded[name] }), plugin.isGlobal { keepState(of: plugin) }
+        }
         remember(name) { $0.isDisabled = true }
         environment.registry.setPolicies([:], source: name)
         publish()
@@ -52,28 +54,35 @@ extension PluginHost {
         guard !configuration.disabled.contains(name) else { throw .disabledByConfiguration(name) }
         guard state.withLock({ $0.memories[name]?.isDisabled == true }) else { return }
         remember(name) { $0.isDisabled = false }
-        // Its states were given back when workers let go of them.
-        try reload(name)
+        do throws(PluginControlError) {
+            // Its states were given back when workers let go of them.
+            try reload(name)
+        } catch {
+            remember(name) { $0.isDisabled = true }
+            throw error
+        }
     }
 
     /// Goes back to the content before the running one, until the file changes.
     /// - Throws: ``PluginControlError`` where there is none; what was running stays.
     package func rollBack(_ name: String) throws(PluginControlError) {
         try checkKnown(name)
-        let (running, mark) = state.withLock { ($0.loaded[name]?.hash, $0.seen[name]) }
+        let (running, mark, pin) = state.withLock {
+            ($0.loaded[name]?.hash, $0.seen[name], $0.memories[name]?.pin)
+        }
         let contents = archive.contents(of: name)
         let place = contents.firstIndex { $0.source.hash == running }
         let earlier = contents.dropFirst(place.map { $0 + 1 } ?? 0).first
         guard let earlier, let mark else { throw .noEarlierContent(name) }
         remember(name) { $0.pin = PluginMemory.Pin(hash: earlier.source.hash, mark: mark) }
         onLoaderThread { [self] in
-            if load(name, .source(earlier.source)) {
+            if load(name, .source(earlier.source), isPinned: true) {
                 publish()
                 environment.log.write(.info, name, "rolled back to \(earlier.source.hash.prefix(12))")
             }
         }
         if let fault = state.withLock({ $0.faults[name] }) {
-            remember(name) { $0.pin = nil }
+            remember(name) { $0.pin = pin }
             throw .fault(fault)
         }
     }
@@ -84,9 +93,16 @@ extension PluginHost {
     /// The metrics of plugins that have been gone for a while, which are not to be shown.
     package var hiddenMetrics: Set<String> {
         state.withLock { state in
-            let limit = monotonicNow() - Self.departureNanoseconds
+            let limit = monotonicNow() - configuration.departure.nanoseconds
             let gone = state.departed.values.filter { $0.since <= limit }.flatMap(\.metrics)
             return Set(gone).subtracting(state.loaded.values.flatMap { $0.metrics.map(\.name) })
+        }
+    }
+
+    /// Whether a plugin that runs decides which traces are kept.
+    package var hasSamplers: Bool {
+        state.withLock { state in
+            state.loaded.values.contains { $0.isSampling && !isDisabled($0.name, state) }
         }
     }
 
@@ -100,15 +116,17 @@ extension PluginHost {
 
     /// Changes what is kept of a plugin.
     func remember(_ name: String, _ change: (inout PluginMemory) -> Void) {
-        let memory = state.withLock { state in
+        state.withLock { state in
             change(&state.memories[name, default: PluginMemory()])
-            return state.memories[name]
+            // Under the lock, so that what is kept last is what was changed last.
+            archive.keep(state.memories[name], of: name)
         }
-        archive.keep(memory, of: name)
     }
 
     /// Saves the state of every plugin that keeps one: at the end, when no worker calls any more.
-    package func saveStates() {
+    package func saveStates() { onLoaderThread { self.saveEachState() } }
+
+    private func saveEachState() {
         for plugin in state.withLock({ Array($0.loaded.values) }) where plugin.isGlobal {
             keepState(of: plugin)
         }
@@ -116,11 +134,11 @@ extension PluginHost {
 
     func keepState(of plugin: LoadedPlugin) {
         guard let packed = plugin.packedState() else { return }
-        guard state.withLock({ $0.memories[plugin.name]?.state != packed }) else { return }
+        guard state.withLock({ $0.memories[plugin.name]?.packedState != packed }) else { return }
         remember(plugin.name) { memory in
-            memory.state = packed
-            memory.stateVersion = plugin.version
-            memory.stateHash = plugin.hash
+            memory.state = packed.bytes
+            memory.stateVersion = packed.version
+            memory.stateHash = packed.hash
         }
     }
 
@@ -130,12 +148,13 @@ extension PluginHost {
         let (saves, forgotten) = state.withLock { state -> (Bool, [String]) in
             let saves = now - state.lastStateSave >= Self.stateSaveNanoseconds
             if saves { state.lastStateSave = now }
-            let old = state.departed.filter { now - $0.value.since >= Self.departureNanoseconds }.keys
+            let old = state.departed.filter { now - $0.value.since >= configuration.departure.nanoseconds }
+                .keys
             let forgotten = old.filter { state.memories[$0]?.state != nil }
             for name in forgotten { state.memories[name]?.state = nil }
             return (saves, Array(forgotten))
         }
         for name in forgotten { remember(name) { $0.state = nil } }
-        if saves { saveStates() }
+        if saves { saveEachState() }
     }
 }

@@ -38,13 +38,13 @@ extension PluginHost {
         var news: [(name: String, text: String)] = []
         for (name, found) in entries.sorted(by: { $0.key < $1.key }) where !unsettled.contains(name) {
             let mark = found.mark
-            let entry = pinned(name, found)
             let isSeen = state.withLock { $0.seen[name] == mark }
             let hasNewData = hasNewData(name)
-            guard !isSeen || hasNewData, !isMomentarilyEmpty(name, entry) else { continue }
+            guard !isSeen || hasNewData, !isMomentarilyEmpty(name, found) else { continue }
+            let (entry, isPinned) = pinned(name, found)
             if !hasNewData, isBackToWhatRuns(name, mark) {
                 news.append((name, "its file holds what runs again"))
-            } else if load(name, entry) {
+            } else if load(name, entry, isPinned: isPinned) {
                 changed = true
                 let generation = state.withLock { $0.generations[name] ?? 0 }
                 news.append((name, "loaded, generation \(generation)"))
@@ -71,17 +71,20 @@ extension PluginHost {
         }
     }
 
-    /// The content that runs in place of a file's, where one was pinned and the file is as it was then.
-    private func pinned(_ name: String, _ entry: PluginFolder.Entry) -> PluginFolder.Entry {
-        guard let pin = state.withLock({ $0.memories[name]?.pin }) else { return entry }
+    /// What runs: the content that was pinned, where one was and the file is as it was then, else the file's.
+    private func pinned(
+        _ name: String,
+        _ entry: PluginFolder.Entry
+    ) -> (entry: PluginFolder.Entry, isPinned: Bool) {
+        guard let pin = state.withLock({ $0.memories[name]?.pin }) else { return (entry, false) }
         guard pin.mark == entry.mark else {
             remember(name) { $0.pin = nil }
-            return entry
+            return (entry, false)
         }
         guard let content = archive.contents(of: name).first(where: { $0.source.hash == pin.hash }) else {
-            return entry
+            return (entry, false)
         }
-        return .source(content.source)
+        return (.source(content.source), true)
     }
 
     /// Whether a data file of a running plugin has changed.
@@ -117,8 +120,9 @@ extension PluginHost {
         }
     }
 
-    /// Loads one entry; whether a new version is there.
-    func load(_ name: String, _ entry: PluginFolder.Entry) -> Bool {
+    /// Loads one entry; whether a new version is there. One that is pinned keeps its place among the contents, so that the next
+    /// rollback goes further back.
+    func load(_ name: String, _ entry: PluginFolder.Entry, isPinned: Bool = false) -> Bool {
         let (generation, errors, previous) = state.withLock { state -> (Int, ErrorRecord, LoadedPlugin?) in
             let errors = state.errors[name] ?? ErrorRecord()
             state.errors[name] = errors
@@ -141,7 +145,7 @@ extension PluginHost {
             try checkTests(of: source)
             try inherit(plugin, from: previous)
             try declareMetrics(of: plugin)
-            archive.keep(PluginContent(source: source, loadedAt: environment.now()))
+            if !isPinned { archive.keep(PluginContent(source: source, loadedAt: environment.now())) }
             state.withLock { state in
                 let totals = state.totals[name] ?? PluginTotals()
                 state.totals[name] = totals
@@ -167,7 +171,9 @@ extension PluginHost {
 
     /// A scorer of a name that another plugin has would replace its verdicts: the one that runs stays.
     private func checkScorers(of plugin: LoadedPlugin) throws(PluginFault) {
-        let others = state.withLock { state in state.loaded.values.filter { $0.name != plugin.name } }
+        let others = state.withLock { state in
+            state.loaded.values.filter { $0.name != plugin.name && !isDisabled($0.name, state) }
+        }
         for other in others.sorted(by: { $0.name < $1.name }) {
             guard let scorer = plugin.scorers.first(where: other.scorers.contains) else { continue }
             throw PluginFault(
@@ -186,23 +192,9 @@ extension PluginHost {
 
     /// Decides where the state of a global plugin comes from, and tries on a copy whether it takes what there is.
     private func inherit(_ plugin: LoadedPlugin, from previous: LoadedPlugin?) throws(PluginFault) {
-        guard plugin.isGlobal else { return }
-        let packed: [UInt8]?
-        let version: String?
-        if let previous, previous.isGlobal {
-            packed = previous.packedState()
-            version =
-                previous.hash == plugin.hash ? nil : previous.version ?? String(previous.hash.prefix(12))
-            plugin.inheritance.withLock { $0 = .running(previous) }
-        } else {
-            let memory = state.withLock { $0.memories[plugin.name] }
-            packed = memory?.state
-            version =
-                memory?.stateHash == plugin.hash
-                ? nil : memory?.stateVersion ?? memory?.stateHash.map { String($0.prefix(12)) }
-            if let packed { plugin.inheritance.withLock { $0 = .stored(packed, version: version) } }
-        }
-        guard let packed else { return }
+        guard plugin.isGlobal, let source = inheritance(from: previous, plugin.name) else { return }
+        plugin.inheritance.withLock { $0 = source }
+        guard let packed = source.packedState else { return }
         let trial = try PluginInstance(
             plugin.source,
             limits: environment.limits,
@@ -211,13 +203,23 @@ extension PluginHost {
             now: environment.now(),
             data: plugin.data
         )
-        guard let copy = trial.state, copy.unpackState(packed, version: version) != .ok else { return }
+        guard let copy = trial.state,
+            copy.unpackState(packed.bytes, version: packed.version(for: plugin.hash)) != .ok
+        else { return }
         throw PluginFault(
             code: .state,
             plugin: plugin.name,
             detail: "cannot take over the state: \(copy.failure.message)",
             traceback: copy.failure.traceback
         )
+    }
+
+    private func inheritance(from previous: LoadedPlugin?, _ name: String) -> Inheritance? {
+        let (isOff, stored) = state.withLock { (isDisabled(name, $0), $0.memories[name]?.packedState) }
+        guard let previous, previous.isGlobal else { return stored.map(Inheritance.stored) }
+        // No worker takes up one that is switched off: what it was to inherit is passed on, so that no chain of them grows.
+        if isOff, let pending = previous.inheritance.withLock({ $0 }) { return pending }
+        return .running(previous)
     }
 
     /// Metrics and policies are the process's before any worker can use them.
@@ -234,10 +236,10 @@ extension PluginHost {
     }
 
     func publish() {
-        let plugins = state.withLock { state in
-            state.loaded.values.filter { !isDisabled($0.name, state) }
+        // Under the lock, so that a set that is older never replaces a newer one.
+        state.withLock { state in
+            sets.publish(state.loaded.values.filter { !isDisabled($0.name, state) })
         }
-        sets.publish(plugins)
     }
 }
 

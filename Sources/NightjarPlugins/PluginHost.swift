@@ -12,6 +12,8 @@ package struct PluginConfiguration: Sendable {
     package var settings: [String: Value.Object] = [:]
     /// Plugins that are not to run, whatever is said while the process runs.
     package var disabled: Set<String> = []
+    /// Metrics of a deleted plugin stay in view for so long, and so does its state.
+    package var departure = Duration.seconds(300)
     /// Runs the tests that lie beside a plugin before a new version of it goes live, and tells which of them fail; nil: none are
     /// run. Called on the loader's thread.
     package var test: (@Sendable (PluginSource) -> [String])?
@@ -47,8 +49,6 @@ package final class PluginHost: Sendable {
 
     /// An editor may empty a file before it writes it anew.
     static let emptyFilePatienceNanoseconds: Int64 = 500_000_000
-    /// Metrics of a deleted plugin stay in view for so long, and so does its state.
-    static let departureNanoseconds: Int64 = 300_000_000_000
     /// So often is the state of plugins saved.
     static let stateSaveNanoseconds: Int64 = 10_000_000_000
 

@@ -31,7 +31,7 @@ package struct PluginLimits: Sendable, Equatable {
             call_ms: callTime.wholeMilliseconds,
             load_ms: loadTime.wholeMilliseconds,
             fuel: Int64(fuel),
-            emissions: UInt32(emissions)
+            emissions: UInt32(clamping: emissions)
         )
     }
 }

@@ -1,5 +1,6 @@
 package import Nightjar
 import NightjarBus
+import NightjarPlugins
 package import NightjarSignals
 import NightjarStore
 
@@ -24,6 +25,8 @@ package struct ServerConfiguration: Sendable {
     package var sampling = SamplingConfiguration()
     /// Where signals go beside the store.
     package var exporters: [ExporterConfiguration] = []
+    /// Whether a plugin's own tests must pass before a new version of it goes live.
+    package var testsPlugins = false
     /// Whether listening beyond loopback without keys is allowed.
     package var isInsecureAllowed = false
 
@@ -63,9 +66,10 @@ extension ServerConfiguration {
         set { engine.setDatabase(newValue) }
     }
 
-    var pluginFolder: String {
-        get { engine.pluginFolder ?? "none" }
-        set { engine.pluginFolder = newValue }
+    /// The plugins; without any, of a folder that is not there.
+    var plugins: PluginConfiguration {
+        get { engine.plugins ?? PluginConfiguration(folder: "none") }
+        set { engine.plugins = newValue }
     }
 
     var effectiveParentWait: Duration {

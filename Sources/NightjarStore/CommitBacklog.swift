@@ -198,13 +198,16 @@ struct Queue<Element> {
 }
 
 extension Submission {
-    fileprivate var rows: Int { chunks.count + scores.count + feedback.count + deletions.count }
+    fileprivate var rows: Int {
+        chunks.count + scores.count + feedback.count + deletions.count + plugins.count
+    }
 
     /// About how many bytes the submission holds; the texts of annotations are counted, the small change is guessed.
     fileprivate var weight: Int {
         let annotation = 512
         return 256 + deletions.count * 64
             + chunks.reduce(0) { $0 + $1.payload.count + 64 }
+            + plugins.reduce(0) { $0 + $1.weight }
             + scores.reduce(0) {
                 $0 + annotation + ($1.reason?.utf8.count ?? 0) + ($1.error?.utf8.count ?? 0)
                     + weigh($1.metadata) + weigh($1.correlation)
@@ -213,6 +216,16 @@ extension Submission {
                 $0 + annotation + ($1.comment?.utf8.count ?? 0) + ($1.value.string?.utf8.count ?? 0)
                     + weigh($1.metadata) + weigh($1.correlation)
             }
+    }
+}
+
+extension PluginChange {
+    fileprivate var weight: Int {
+        switch self {
+        case .keep(let record): 256 + (record.state?.count ?? 0)
+        case .forget: 64
+        case .content(let content): 256 + content.packed.count
+        }
     }
 }
 

@@ -10,6 +10,7 @@ struct Writers {
     let eraser: TraceEraser
     let series: SeriesWriter
     let streams: StreamWriter
+    let plugins: PluginWriter
 
     init(_ db: Database, _ settings: StoreSettings) throws {
         journal = try JournalWriter(db)
@@ -18,6 +19,7 @@ struct Writers {
         eraser = try TraceEraser(db, scores: scores, feedback: feedback)
         series = try SeriesWriter(db)
         streams = try StreamWriter(db, limit: settings.streams)
+        plugins = try PluginWriter(db)
     }
 
     /// Forgets what a transaction had reached that was rolled back.
@@ -132,6 +134,7 @@ final class GroupCommit {
         }
         receipt.scores = try submission.scores.map { try effects.write($0, at: submission.receivedAt) }
         receipt.feedback = try submission.feedback.map { try effects.write($0, at: submission.receivedAt) }
+        for change in submission.plugins { try writers.plugins.write(change) }
         receipt.deleted = try submission.deletions.map(delete)
         return receipt
     }

@@ -93,6 +93,8 @@ package struct Submission: Sendable {
     package var feedback: [Feedback]
     /// What to delete, after everything above; not everything of it has to exist.
     package var deletions: [Deletion]
+    /// What changes of what is kept of plugins, in order.
+    package var plugins: [PluginChange]
     /// When the request was received.
     package var receivedAt: Timestamp
     /// Who waits for the outcome.
@@ -104,6 +106,7 @@ package struct Submission: Sendable {
         scores: [Score] = [],
         feedback: [Feedback] = [],
         deletions: [Deletion] = [],
+        plugins: [PluginChange] = [],
         receivedAt: Timestamp,
         completion: @escaping Completion
     ) {
@@ -111,6 +114,7 @@ package struct Submission: Sendable {
         self.scores = scores
         self.feedback = feedback
         self.deletions = deletions
+        self.plugins = plugins
         self.receivedAt = receivedAt
         self.completion = completion
     }

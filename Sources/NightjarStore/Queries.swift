@@ -29,6 +29,11 @@ package enum Queries {
         """
     /// What is remembered of one stream.
     package static let stream = "SELECT id, state, time FROM streams WHERE id = ?"
+    /// What is kept of each plugin.
+    package static let plugins = "SELECT \(Columns.plugin) FROM plugins ORDER BY name"
+    /// The contents of one plugin, the newest first.
+    package static let pluginContents =
+        "SELECT hash, loaded_at, packed FROM plugin_contents WHERE name = ? ORDER BY row DESC"
     /// Beyond the first number and up to the second, at most so many chunks of both kinds in order.
     package static let journal = """
         SELECT \(Columns.chunk), 0 FROM journal WHERE seq > ?1 AND seq <= ?2

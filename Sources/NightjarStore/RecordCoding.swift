@@ -10,6 +10,7 @@ enum Columns {
         """
     static let chunk = "seq, trace_id, partition, received_at, span_count, payload"
     static let events = "seq, trace_id, partition, received_at, event_count, payload"
+    static let plugin = "name, disabled, pin_hash, pin_mark, state, state_version, state_hash"
 
     /// `?` for each column of a list.
     static func marks(_ columns: String) -> String { list(columns).map { _ in "?" }.joined(separator: ", ") }

@@ -85,6 +85,27 @@ extension SQLiteStore {
         }
     }
 
+    /// What is kept of plugins, by name.
+    package func plugins() throws(StoreError) -> [PluginRecord] {
+        try look(Queries.plugins, { _ in }, { $0.pluginRecord() })
+    }
+
+    /// The contents that a plugin had, the newest first.
+    package func contents(ofPlugin name: String) throws(StoreError) -> [PluginContentRecord] {
+        try look(
+            Queries.pluginContents,
+            { $0.bind(1, name) },
+            { row in
+                PluginContentRecord(
+                    name: name,
+                    hash: row.text(0),
+                    loadedAt: row.time(1),
+                    packed: row.bytes(2)
+                )
+            }
+        )
+    }
+
     /// Every row of a statement that is always the same.
     private func look<Row>(
         _ sql: String,

@@ -3,7 +3,7 @@ import GRDB
 /// The tables, by the steps in which they came about. A step that was released never changes: a new one follows it.
 enum Schema {
     /// All steps, the oldest first.
-    static let steps: [(name: String, sql: String)] = [("1", first), ("2", second)]
+    static let steps: [(name: String, sql: String)] = [("1", first), ("2", second), ("3", third)]
 
     /// Brings a database to the newest step.
     /// - Throws: ``StoreError`` `newerSchema` when it has steps that this program does not know.

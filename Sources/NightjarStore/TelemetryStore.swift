@@ -175,6 +175,10 @@ package protocol TelemetryStore: Sendable {
     func history(ofFeedback id: String) throws(StoreError) -> [FeedbackRecord]
     /// What is committed of streams of OTLP metrics; those that are not known are left out.
     func streams(_ ids: [UInt64]) throws(StoreError) -> [UInt64: StreamState]
+    /// What is kept of plugins, by name.
+    func plugins() throws(StoreError) -> [PluginRecord]
+    /// The contents that a plugin had, the newest first; at most ``PluginChange/contentLimit``.
+    func contents(ofPlugin name: String) throws(StoreError) -> [PluginContentRecord]
 
     /// Deletes a trace with its spans, logs, scores and feedback; returns when that is on disk. Whether there was anything.
     /// What is still on its way from processing does not bring it back; later spans do.

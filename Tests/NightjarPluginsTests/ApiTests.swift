@@ -161,7 +161,7 @@ import Testing
         let errors = fixture.lines.all.map(\.message).joined(separator: "\n")
         #expect(errors.contains("outside of the range {0, 1}"))
         #expect(errors.contains("judged this target"))
-        #expect(errors.contains("none of the categories"))
+        #expect(errors.contains("label 'c' is none of the categories"))
     }
 
     @Test func `duplicates are left out unless asked for`() throws {

@@ -5,6 +5,16 @@ enum Golden {
         db: nightjar.db  # default
         plugins:
           dir: plugins  # default
+          disabled: []  # default
+          settings: {}  # default
+          limits:
+            memory: 64MiB  # default
+            time: 50ms  # default
+            loadTime: 2s  # default
+            fuel: 50000000  # default
+            emissions: 1000  # default
+            share: 0.2  # default
+          testOnReload: false  # default
         # logLevel: not set
         metrics:
           enabled: true  # default
@@ -87,6 +97,22 @@ enum Golden {
         limits:
           bodyBytes: 8MiB
           valueBytes: 4096
+        plugins:
+          disabled: [draft, old-one]
+          settings:
+            slow_tools:
+              threshold_ms: 2500
+              word: "12"
+              ratio: 0.5
+              on: true
+              list: [a, 1]
+          limits:
+            memory: 16MiB
+            time: 20ms
+            loadTime: 5s
+            fuel: 1000000
+            emissions: 10
+            share: 0.5
 
         """
 
@@ -95,6 +121,16 @@ enum Golden {
         db: none  # --db
         plugins:
           dir: rules  # NIGHTJAR_PLUGINS_DIR
+          disabled: [draft, old-one]  # nightjar.yaml:48
+          settings: {slow_tools: {threshold_ms: 2500, word: "12", ratio: 0.5, "on": true, list: [a, 1]}}  # nightjar.yaml:49
+          limits:
+            memory: 16MiB  # nightjar.yaml:57
+            time: 20ms  # nightjar.yaml:58
+            loadTime: 5s  # nightjar.yaml:59
+            fuel: 1000000  # nightjar.yaml:60
+            emissions: 10  # nightjar.yaml:61
+            share: 0.5  # nightjar.yaml:62
+          testOnReload: true  # --test-on-reload
         logLevel: warn  # --log-level
         metrics:
           enabled: true  # default

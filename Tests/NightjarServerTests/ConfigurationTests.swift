@@ -1,5 +1,6 @@
 import Nightjar
 import NightjarBus
+import NightjarPlugins
 import NightjarServer
 import NightjarSignals
 import NightjarStore
@@ -66,7 +67,7 @@ import Testing
                 "NIGHTJAR_PLUGINS_DIR": "rules", "NIGHTJAR_METRICS_CARDINALITY_CARDINALITYLIMIT": "50",
                 "NIGHTJAR_REDACTION_KEYS": "password, card", "HOME": "/root",
             ],
-            flags: ["db": "none", "logLevel": "warning"]
+            flags: ["db": "none", "logLevel": "warning", "plugins.testOnReload": "true"]
         )
         #expect(resolved.yaml == Golden.shown)
         #expect(!resolved.yaml.contains("s3cr3t"))
@@ -79,6 +80,7 @@ import Testing
         #expect(values[0] == values[1])
         #expect(second.server.engine.cardinality == first.server.engine.cardinality)
         #expect(second.server.engine.buckets == first.server.engine.buckets)
+        #expect(second.server.engine.plugins?.settings == first.server.engine.plugins?.settings)
     }
 
     @Test func `every value arrives where it is used`() throws {
@@ -113,6 +115,17 @@ import Testing
         #expect(engine.bus.queueBytes == 16 << 20)
         #expect(engine.bus.whenFull == .block)
         #expect(engine.valueBytes == 4096)
+        let plugins = try #require(engine.plugins)
+        #expect(plugins.folder == "plugins")
+        #expect(plugins.disabled == ["draft", "old-one"])
+        let settings: Value.Object = [
+            "threshold_ms": 2500, "word": "12", "ratio": 0.5, "on": true, "list": ["a", 1],
+        ]
+        #expect(plugins.settings == ["slow_tools": settings])
+        var limits = PluginLimits()
+        (limits.memoryBytes, limits.callTime, limits.loadTime) = (16 << 20, .milliseconds(20), .seconds(5))
+        (limits.fuel, limits.emissions, limits.share) = (1_000_000, 10, 0.5)
+        #expect(plugins.limits == limits)
         let level = try resolve("logLevel: error\nmetrics: {enabled: false}").engineConfiguration()
         #expect(level.bus.logLevel == .error)
         #expect(level.disabledMetrics == Set(EngineConfiguration.builtInMetricNames))
@@ -190,6 +203,25 @@ import Testing
         ("queue: {bytes: lots}", "it is lots; write a size such as 64MiB"),
         ("queue: {bytes: 64MB}", "it is 64MB; write a size such as 64MiB"),
         ("queue: {bytes: 9999999999GiB}", "write a size such as 64MiB"),
+        ("plugins: {disabled: tone}", "plugins.disabled: it is tone; write a list of plugins"),
+        ("plugins: {disabled: [Tone]}", "plugins.disabled: Tone is no name of a plugin; it has only a-z"),
+        (
+            "plugins: {settings: [tone]}",
+            "plugins.settings: it is a list; write settings by the plugin's name"
+        ),
+        ("plugins: {settings: {a b: {c: 1}}}", "plugins.settings.a b: a b is no name of a plugin"),
+        ("plugins: {settings: {a: 1}}", "plugins.settings.a: it is 1; write settings such as"),
+        ("plugins: {limits: {memory: big}}", "plugins.limits.memory: it is big; write a size such as 64MiB"),
+        ("plugins: {limits: {time: 0ms}}", "plugins.limits.time: it is 0ms; write a duration from 1ms on"),
+        ("plugins: {limits: {loadTime: 2}}", "plugins.limits.loadTime: it is 2; write a duration"),
+        (
+            "plugins: {limits: {fuel: -1}}",
+            "plugins.limits.fuel: it is \"-1\"; write a whole number from 1 on"
+        ),
+        ("plugins: {limits: {emissions: 0}}", "plugins.limits.emissions: it is 0; write a whole number"),
+        ("plugins: {limits: {share: 20}}", "plugins.limits.share: it is 20; write a number from 0 to 1"),
+        ("plugins: {limits: 3}", "plugins.limits: it is 3; write keys below it, such as memory, time"),
+        ("plugins: {testOnReload: maybe}", "plugins.testOnReload: it is maybe; write true or false"),
         ("queue: {whenFull: wait}", "it is wait; write drop_newest or block"),
         ("exporters: {type: console}", "exporters: it is a section of keys; write a list"),
         ("exporters: [{level: info}]", "exporters[0]: type is missing; write console, json or otlp"),
@@ -221,6 +253,8 @@ import Testing
         ("trac: {idlePeriod: 1s}", "did you mean trace?"),
         ("trace: {xylophone: 1s}", "known here are: idlePeriod, idleTimeout, maxAge"),
         ("plugins: {dirr: a}", "did you mean plugins.dir?"),
+        ("plugins: {limits: {memry: 1MiB}}", "did you mean plugins.limits.memory?"),
+        ("plugins: {fuel: 1}", "did you mean plugins.limits.fuel?"),
     ])
     func `an unknown key is named with the nearest known one`(_ yaml: String, _ fault: String) {
         let found = faults(yaml)
@@ -229,8 +263,7 @@ import Testing
     }
 
     @Test(arguments: [
-        "plugins: {disabled: [a]}", "plugins: {settings: {a: {b: 1}}}", "plugins: {limits: {memory: 1MiB}}",
-        "plugins: {testOnReload: true}", "plugins: {allowWrites: true}", "service: shop", "environment: test",
+        "plugins: {allowWrites: true}", "service: shop", "environment: test",
         "retention: {traces: 10d}", "auth: {keys: [a]}", "tls: {certificate: a}",
         "limits: {inflatedBytes: 1MiB}",
         "limits: {spanBytes: 1MiB}", "limits: {connections: 9}", "query: {timeout: 1s}",
@@ -271,6 +304,19 @@ import Testing
         let found = faults("", environment: [name: text])
         #expect(found.count == 1, "\(found)")
         #expect(found.first?.contains(fault) == true, "\(found)")
+    }
+
+    @Test func `settings of plugins in variables are YAML, and keep their types`() throws {
+        let plugins = try resolve(environment: [
+            "NIGHTJAR_PLUGINS_SETTINGS": #"{tone: {word: yes, limit: 1e3, id: "0x1F", name: 0x1F, none: ~}}"#,
+            "NIGHTJAR_PLUGINS_DISABLED": "a, b", "NIGHTJAR_PLUGINS_LIMITS_TIME": "1s",
+        ]).server.engine.plugins
+        let tone: Value.Object = [
+            "word": "yes", "limit": 1000.0, "id": "0x1F", "name": "0x1F", "none": .null,
+        ]
+        #expect(plugins?.settings == ["tone": tone])
+        #expect(plugins?.disabled == ["a", "b"])
+        #expect(plugins?.limits.callTime == .seconds(1))
     }
 
     @Test func `lists in variables have commas, sections are YAML`() throws {

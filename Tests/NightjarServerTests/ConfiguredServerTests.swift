@@ -64,6 +64,56 @@ import Testing
         #expect(try await server.exitCode() == 0)
     }
 
+    @Test func `plugins run with the settings and limits of the file, and those that it switches off do not`()
+        async throws
+    {
+        func telling(_ more: String) -> String {
+            """
+            nightjar.plugin { settings = { word = "none" } }
+            local told = nightjar.counter("told_total", { labels = { "plugin", "word" } })
+            nightjar.on("span_ended", function(span)
+              \(more)
+              told:add(1, { plugin = nightjar.name, word = nightjar.settings.word })
+            end)
+            """
+        }
+        try folder.write(telling(""), to: "rules/set.lua")
+        try folder.write(telling(""), to: "rules/off.lua")
+        try folder.write(telling("for i = 1, 3 do print(i) end"), to: "rules/many.lua")
+        try folder.write(
+            """
+            listen: 127.0.0.1:0
+            plugins:
+              dir: rules
+              disabled: [off]
+              settings: { set: { word: "12" } }
+              limits: { emissions: 3 }
+            """,
+            to: "nightjar.yaml"
+        )
+        let server = try start(["serve", "--db", "n.db"])
+        let client = HTTPClient(port: try await server.listeningAddress().port)
+        let answer = try await client.send(
+            "POST",
+            "/v1/traces",
+            headers: [(name: "Content-Type", value: "application/json")],
+            body: IngestTests.body()
+        )
+        #expect(answer.status == 200)
+        let told = try await wait(for: "the rules", limit: .seconds(20)) { () -> [Substring]? in
+            let lines = try await client.get("/metrics").text.split(separator: "\n")
+            let told = lines.filter { $0.hasPrefix("told_total") }
+            return told.isEmpty ? nil : told
+        }
+        #expect(told == [#"told_total{plugin="set",word="12"} 1"#])
+        let plugins = try await client.get("/api/plugins").json()["plugins"]?.array ?? []
+        #expect(plugins.map { $0["state"] } == ["running", "disabled", "running"])
+        let errors = plugins.first?["errors"]?.array
+        #expect(errors?.first?["isLimit"] == true, "\(plugins.first?.json ?? "")")
+        server.signal(SIGTERM)
+        #expect(try await server.exitCode() == 0)
+    }
+
     @Test func `the configuration is printed with where each value comes from`() async throws {
         try folder.write("trace:\n  idlePeriod: 3s\n", to: "nightjar.yaml")
         let printed = try await ended(

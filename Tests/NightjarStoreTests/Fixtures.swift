@@ -82,6 +82,16 @@ struct Fixture {
         return try result.get()
     }
 
+    /// Keeps something of plugins, and waits.
+    func keep(_ changes: PluginChange...) throws {
+        let outcome = Outcome()
+        try store.submit(
+            Submission(plugins: changes, receivedAt: Timestamp(unixNano: 1_000), completion: outcome.add)
+        )
+        try store.flush()
+        _ = try outcome.results.first?.get()
+    }
+
     /// Commits and waits.
     func commit(_ make: (inout Effects) -> Void) throws {
         var effects = Effects()

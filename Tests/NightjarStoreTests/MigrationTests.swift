@@ -77,6 +77,15 @@ struct MigrationTests {
         )
     }
 
+    @Test func `a database of the second version comes to keep what plugins need`() throws {
+        let fixture = try migrated()
+        #expect(try fixture.store.plugins().isEmpty)
+        var kept = PluginRecord(name: "tone")
+        kept.isDisabled = true
+        try fixture.keep(.keep(kept))
+        #expect(try fixture.store.plugins() == [kept])
+    }
+
     @Test func `a migrated database has the tables of a new one`() throws {
         func columns(_ fixture: Fixture) throws -> [String] {
             try fixture.other().read { db in

@@ -165,29 +165,10 @@ extension Engine {
         }
     }
 
-    private func isDerived(_ name: String) -> Bool {
+    func isDerived(_ name: String) -> Bool {
         name.hasPrefix("nightjar_")
             || (name.hasPrefix(configuration.metricsPrefix)
                 && Catalogue.names.contains(String(name.dropFirst(configuration.metricsPrefix.count))))
-    }
-
-    /// - Throws: ``EngineError`` `sampledOut` for a trace of which nothing is stored.
-    package func refuseSampledOut(_ trace: TraceID?) throws(EngineError) {
-        guard let trace, !sampler.keepsEverything else { return }
-        var isSampledOut = sampler.knownAnswer(trace).map { !$0 }
-        if isSampledOut == nil, let store {
-            do throws(StoreError) {
-                isSampledOut = try store.trace(trace)?.isSampledOut
-            } catch {
-                throw EngineError(error)
-            }
-        }
-        if isSampledOut == true {
-            throw EngineError(
-                code: .sampledOut,
-                detail: "trace \(trace) is sampled out: nothing of it is stored, so it cannot be annotated"
-            )
-        }
     }
 }
 

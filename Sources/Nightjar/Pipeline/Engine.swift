@@ -84,7 +84,7 @@ package final class Engine: Sendable {
         let recovery = try store?.recover() ?? Recovery()
         try table.restore(recovery.series, registry: registry)
         ledger.restore(recovery.series)
-        plugins = PluginHost.make(configuration, registry: registry, clock: clock, logger: logger)
+        plugins = try PluginHost.make(configuration, registry, store, clock: clock, logger: logger)
         // Before anything is processed: what was not stored before a stop is processed by the rules too.
         plugins?.loadAll()
         let blueprint = CoreBlueprint(
@@ -108,6 +108,7 @@ package final class Engine: Sendable {
         }
         try resume(recovery)
         plugins?.startWatching()
+        tellRulesOfDrops()
     }
 
     /// Takes a body of spans: returns when it is on disk (or accepted, where nothing is stored).
@@ -189,6 +190,8 @@ package final class Engine: Sendable {
                 done()
             }
         }
+        // No worker calls a plugin any more, and the store still takes what they keep.
+        plugins?.saveStates()
         if !isExported { logger.error("exporters did not take everything in time; what they held is lost") }
         do {
             try store?.close()
@@ -215,7 +218,7 @@ package final class Engine: Sendable {
                         request,
                         known: Set(known),
                         sequence: receipt.sequences.last ?? 0,
-                        sequences: configuration.processors.isEmpty ? [:] : Dictionary(numbers) { $1 }
+                        sequences: mayChangeSpans ? Dictionary(numbers) { $1 } : [:]
                     )
                 }
                 completion(result)

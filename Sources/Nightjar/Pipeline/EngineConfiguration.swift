@@ -1,12 +1,16 @@
 package import NightjarBus
+package import NightjarPlugins
 package import NightjarStore
 
 /// How an engine is set up.
 package struct EngineConfiguration: Sendable {
     /// Where everything is kept; nil: nothing is stored.
     package var store: StoreLocation? = .memory
-    /// The folder of plugins; nil: none are loaded.
-    package var pluginFolder: String?
+    /// The plugins; nil: none are loaded.
+    package var plugins: PluginConfiguration?
+    /// Runs the tests that lie beside a plugin before a new version of it goes live, and tells which of them fail; nil: none are
+    /// run. Called on the loader's thread.
+    package var pluginTests: (@Sendable (PluginSource) -> [String])?
     /// How many workers share the partitions.
     package var workers: Int
     /// When traces end.
@@ -46,6 +50,19 @@ package struct EngineConfiguration: Sendable {
     /// Sets where everything is kept: a file's path, or `none`.
     package mutating func setDatabase(_ name: String) {
         store = name == "none" ? nil : .file(name)
+    }
+
+    /// The folder of plugins; nil: none are loaded.
+    package var pluginFolder: String? {
+        get { plugins?.folder }
+        set {
+            guard let newValue else {
+                plugins = nil
+                return
+            }
+            if plugins == nil { plugins = PluginConfiguration(folder: newValue) }
+            plugins?.folder = newValue
+        }
     }
 
     /// Where everything is kept, for people.

@@ -1,5 +1,5 @@
 import Logging
-package import NightjarBus
+import NightjarBus
 import NightjarSignals
 
 /// What the host counts outside of workers, shown in `/metrics` and gone with the process: it tells of this process only.
@@ -73,11 +73,6 @@ final class HostCounts: Sendable {
 }
 
 extension Engine {
-    /// Every series with its total: what is committed, and what the host counts beside it.
-    package var series: [StoredSeries] {
-        ledger.snapshot() + counts.series(bus.counts()) + PluginCounts.series(plugins)
-    }
-
     /// Counts signals of this process that were lost, and tells the bus.
     func lost(_ losses: Losses, _ reason: String) {
         counts.lose(losses, reason)

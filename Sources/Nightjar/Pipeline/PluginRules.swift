@@ -60,18 +60,32 @@ final class WorkerTraces: PluginTraces {
 }
 
 extension PluginHost {
-    /// The host of an engine's folder, nil where it has none; its lines go to the engine's log.
+    /// The host of an engine's plugins, nil where it has none; its lines go to the engine's log, and what plugins keep to the
+    /// store.
+    /// - Throws: ``StoreError`` where it cannot be read what they kept: one that was switched off must not run.
     static func make(
         _ configuration: EngineConfiguration,
-        registry: MetricRegistry,
+        _ registry: MetricRegistry,
+        _ store: SQLiteStore?,
         clock: any PipelineClock,
         logger: Logger
-    ) -> PluginHost? {
-        guard let folder = configuration.pluginFolder else { return nil }
+    ) throws(StoreError) -> PluginHost? {
+        guard var plugins = configuration.plugins else { return nil }
+        plugins.test = plugins.test ?? configuration.pluginTests
+        var archive: any PluginArchive = InMemoryPluginArchive()
+        if let store {
+            archive = try StorePluginArchive(
+                store,
+                folder: plugins.folder,
+                now: { clock.now() },
+                logger: logger
+            )
+        }
         return PluginHost(
-            PluginConfiguration(folder: folder),
+            plugins,
             registry: registry,
             workers: configuration.workers,
+            archive: archive,
             now: { clock.now() },
             log: { line in
                 logger.log(

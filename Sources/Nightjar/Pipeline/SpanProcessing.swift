@@ -158,13 +158,46 @@ extension Span {
         for (name, value) in change.fields {
             switch (name, value) {
             case ("name", .string(let text)): span.name = text
-            case ("attributes", .object(let attributes)): span.attributes = attributes
+            case ("attributes", .object(let attributes)): span.setAttributes(attributes)
             case ("metadata", .object(let metadata)): span.metadata = metadata
             case ("tags", _): span.tags = value.array?.compactMap(\.string) ?? []
             default: break
             }
         }
         return span
+    }
+}
+
+extension Span {
+    /// The attributes that facts are taken from, the first that speaks wins: those of our own spans, and those that conventions
+    /// agree on.
+    private static var sources: [(fact: WritableKeyPath<Span, String?>, keys: [String])] {
+        [
+            (\.agent, ["gen_ai.agent.name"]),
+            (\.tool, ["gen_ai.tool.name", "tool.name"]),
+            (\.workflow, ["gen_ai.workflow.name"]),
+            (\.model, ["model", "gen_ai.request.model", "llm.model_name", "ai.model.id"]),
+            (\.responseModel, ["responseModel", "gen_ai.response.model", "ai.response.model"]),
+            (\.provider, ["provider", "gen_ai.provider.name", "gen_ai.system", "ai.model.provider"]),
+            (\.finishReason, ["finishReason"]),
+        ]
+    }
+
+    /// Sets the attributes, and with them the facts that were taken from one that is another now: rules and metrics see what is
+    /// stored.
+    fileprivate mutating func setAttributes(_ new: Value.Object) {
+        let old = attributes
+        attributes = new
+        for (fact, keys) in Self.sources {
+            let changed = keys.first { key in
+                guard old[key] != new[key] else { return false }
+                return self[keyPath: fact] == nil || self[keyPath: fact] == old[key]?.string
+            }
+            guard let changed else { continue }
+            let before = self[keyPath: fact]
+            self[keyPath: fact] = new[changed]?.string
+            if entityName == before, before != nil { entityName = self[keyPath: fact] }
+        }
     }
 }
 

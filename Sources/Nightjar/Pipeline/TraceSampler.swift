@@ -5,12 +5,23 @@ import NightjarSignals
 /// a sampler of the program's own would say the second time. Safe to use from any thread.
 final class TraceSampler: Sendable {
     /// So many answers of samplers of the program's own are remembered, oldest forgotten first; the store knows older ones.
-    private static let remembered = 100_000
+    fileprivate static let remembered = 100_000
 
     private struct Memory: Sendable {
         var answers: [TraceID: Bool] = [:]
         var order: [TraceID] = []
         var start = 0
+
+        mutating func remember(_ trace: TraceID, _ isKept: Bool) {
+            guard answers.updateValue(isKept, forKey: trace) == nil else { return }
+            order.append(trace)
+            guard order.count - start > TraceSampler.remembered else { return }
+            answers[order[start]] = nil
+            start += 1
+            guard start > TraceSampler.remembered else { return }
+            order.removeFirst(start)
+            start = 0
+        }
     }
 
     private let samplings: [Sampling]
@@ -40,19 +51,16 @@ final class TraceSampler: Sendable {
         let isKept = answer(context())
         return memory.update { memory in
             if let known = memory.answers[trace] { return known }
-            memory.answers[trace] = isKept
-            memory.order.append(trace)
-            if memory.order.count - memory.start > Self.remembered {
-                memory.answers[memory.order[memory.start]] = nil
-                memory.start += 1
-                if memory.start > Self.remembered {
-                    memory.order.removeFirst(memory.start)
-                    memory.start = 0
-                }
-            }
+            memory.remember(trace, isKept)
             return isKept
         }
     }
+
+    /// Notes what was decided of a trace with the help of plugins' samplers; it holds whatever the others say.
+    func remember(_ trace: TraceID, isKept: Bool) { memory.update { $0.remember(trace, isKept) } }
+
+    /// What is remembered of a trace; nil where nothing is: it was never asked about, long ago, or its id alone tells.
+    func remembered(_ trace: TraceID) -> Bool? { memory.update { $0.answers[trace] } }
 
     /// What is known of a trace without asking; nil where only its first event tells.
     func knownAnswer(_ trace: TraceID) -> Bool? {

@@ -8,36 +8,36 @@ import NightjarStore
 
 /// What a worker does with one item: settle, extract, run rules, and collect the effects. Belongs to the worker's thread.
 final class WorkerCore {
-    private struct Waiting {
+    struct Waiting {
         let annotation: Annotation
         let isReplacement: Bool
         let due: Timestamp
     }
 
-    private let assembler: TraceAssembler
+    let assembler: TraceAssembler
     private let extractor: CatalogueExtractor
-    private let collector: EffectsCollector
-    private let rules: PluginSession?
-    private let processing: SignalProcessing
-    private let sampler: TraceSampler
+    let collector: EffectsCollector
+    let rules: PluginSession?
+    let processing: SignalProcessing
+    let sampler: TraceSampler
     private let outlet: SignalOutlet
     /// The worker of partition 0 has it.
     private let received: ReceivedMetrics?
     /// Sees every observation too: a run over recorded events prints them.
     var observer: ((SeriesID, Double, Timestamp) -> Void)?
-    private let reader = OTLPSpanReader()
-    private let idleTimeout: Duration
+    let reader = OTLPSpanReader()
+    let idleTimeout: Duration
     /// Held here because the assembler does not hold it.
     private let source: (any TraceSource)?
     /// Annotations whose trace is not known yet, by trace; each leaves when the trace comes or its time is up.
-    private var waiting: [TraceID: [Waiting]] = [:]
-    private var waitingDeadlines = DeadlineQueue()
-    private var waitingCount = 0
+    var waiting: [TraceID: [Waiting]] = [:]
+    var waitingDeadlines = DeadlineQueue()
+    var waitingCount = 0
     /// So many annotations may wait for their traces; beyond it they are counted without the entity's type.
-    private static let waitingLimit = 100_000
+    static let waitingLimit = 100_000
     private var actions: [TraceAssembler.Action] = []
     private var barriers: [@Sendable () -> Void] = []
-    private var now = Timestamp(unixNano: 0)
+    private(set) var now = Timestamp(unixNano: 0)
     /// Whether what an earlier run left is still on its way: until it is here nothing is due, however old it is.
     private var isResuming: Bool
 
@@ -173,7 +173,7 @@ final class WorkerCore {
     }
 
     /// Tells the rules what they asked for of everything that came about, until nothing more comes of it.
-    private func tellRules() {
+    func tellRules() {
         guard let rules else { return }
         while let next = collector.nextForRules() {
             if let target = next.target {
@@ -217,8 +217,11 @@ final class WorkerCore {
             let share = rules.sampledShare(span, now: now, into: collector)
         {
             // A trace is kept if any sampler keeps it; without others, the plugins' decide alone.
-            let isKept = share >= 1 || Sampling.ratio(share).isKept(SamplingContext(reader.outline(span)))
-            trace.record.isSampledOut = !isKept && (sampler.isEmpty || !isKeptBySamplers(trace.id, span))
+            let isKept =
+                share >= 1 || Sampling.ratio(share).isKept(SamplingContext(reader.outline(span)))
+                || (!sampler.isEmpty && isKeptBySamplers(trace.id, span))
+            trace.record.isSampledOut = !isKept
+            sampler.remember(trace.id, isKept: isKept)
         } else {
             trace.record.isSampledOut = !isKeptBySamplers(trace.id, span)
         }
@@ -328,137 +331,5 @@ final class WorkerCore {
         }
         collector.changed(trace)
         assembler.releaseEnded(trace)
-    }
-
-    // MARK: - Annotations
-
-    private func take(
-        _ annotation: Annotation,
-        isKnown: Bool,
-        isReplacement: Bool,
-        receivedAt: Timestamp
-    ) {
-        let trace = annotation.traceID.flatMap { assembler.trace($0, recalling: isKnown) }
-        defer { tellRules() }
-        guard let id = annotation.traceID, trace?.has(annotation.spanID) != true else {
-            return join(annotation, trace, isReplacement)
-        }
-        // Its span, or the root that speaks for its trace, may still come; the bus does not wait for it.
-        guard waitingCount < Self.waitingLimit else { return join(annotation, trace, isReplacement) }
-        if trace?.record.isSampledOut != true { collector.tell(annotation) }
-        waitingCount += 1
-        let due = receivedAt.advanced(by: idleTimeout)
-        let waits = Waiting(annotation: annotation, isReplacement: isReplacement, due: due)
-        waiting[id, default: []].append(waits)
-        waitingDeadlines.push(id, at: due)
-    }
-
-    /// Counts an annotation whose target is known, or is not waited for any longer. `isTold`: the bus has had it.
-    private func join(
-        _ annotation: Annotation,
-        _ trace: TraceState?,
-        _ isReplacement: Bool,
-        isTold: Bool = false
-    ) {
-        collector.targetNothing()
-        guard let trace else {
-            if !isTold { collector.tell(annotation) }
-            return collector.count(annotation, entityType: nil, isReplacement: isReplacement)
-        }
-        var annotation = annotation
-        // Where the root's entity is known, it was given when the annotation was made.
-        if annotation.correlation.rootEntity.isEmpty {
-            assembler.load(trace)
-            let target = trace.correlation(of: annotation.spanID, reader: reader)
-            annotation = annotation.joined(
-                annotation.correlation.filled(from: target.correlation),
-                target.metadata
-            )
-            collector.correlate(annotation, targetMetadata: target.metadata)
-            assembler.releaseEnded(trace)
-        }
-        if !isTold, !trace.record.isSampledOut { collector.tell(annotation) }
-        collector.count(
-            annotation,
-            entityType: trace.entityType(of: annotation.spanID),
-            isReplacement: isReplacement
-        )
-    }
-
-    /// Counts what waited for spans that have come.
-    private func settleWaiting(_ trace: TraceState) {
-        guard !waiting.isEmpty, let annotations = waiting.removeValue(forKey: trace.id) else { return }
-        let rest = annotations.filter { !trace.has($0.annotation.spanID) }
-        waitingCount -= annotations.count - rest.count
-        if !rest.isEmpty { waiting[trace.id] = rest }
-        for waiting in annotations where trace.has(waiting.annotation.spanID) {
-            join(waiting.annotation, trace, waiting.isReplacement, isTold: true)
-        }
-        tellRules()
-    }
-
-    /// Counts what has waited long enough; a trace may come up several times.
-    private func expireWaiting(of id: TraceID, until limit: Timestamp) {
-        guard let annotations = waiting[id] else { return }
-        let rest = annotations.filter { $0.due > limit }
-        waitingCount -= annotations.count - rest.count
-        waiting[id] = rest.isEmpty ? nil : rest
-        for expired in annotations where expired.due <= limit {
-            join(
-                expired.annotation,
-                assembler.trace(id, recalling: false),
-                expired.isReplacement,
-                isTold: true
-            )
-        }
-        tellRules()
-    }
-
-    // MARK: - Logs and observations
-
-    private func take(_ event: SignalEvent, receivedAt: Timestamp) {
-        collector.targetNothing()
-        switch event {
-        case .log(let log):
-            guard let log = processing.process(log).flatMap(processedByPlugins) else { return }
-            collector.keep(joined(log), isSampledOut: isSampledOut(log.traceID))
-        case .metric(let metric):
-            guard let metric = processing.process(metric).flatMap(processedByPlugins) else { return }
-            collector.observe(metric, receivedAt: receivedAt)
-        case .drop: collector.noteForRules(event)
-        default: break
-        }
-        tellRules()
-    }
-
-    private func processedByPlugins(_ log: Log) -> Log? {
-        guard let rules, rules.wants.contains(.processSignals) else { return log }
-        return rules.process(log, now: now, into: collector)
-    }
-
-    private func processedByPlugins(_ metric: Metric) -> Metric? {
-        guard let rules, rules.wants.contains(.processSignals) else { return metric }
-        return rules.process(metric, now: now, into: collector)
-    }
-
-    /// A line with what its span belongs to, where that is here.
-    private func joined(_ log: Log) -> Log {
-        guard log.correlation.rootEntity.isEmpty, let id = log.traceID,
-            let trace = assembler.trace(id, recalling: false), trace.has(log.spanID)
-        else { return log }
-        var log = log
-        log.correlation = log.correlation.filled(
-            from: trace.correlation(of: log.spanID, reader: reader).correlation
-        )
-        return log
-    }
-
-    /// Whether a signal follows a trace that is sampled out. Of a trace that is not here the samplers may still know.
-    private func isSampledOut(_ id: TraceID?) -> Bool {
-        guard let id, !sampler.keepsEverything || rules?.wants.contains(.sampling) == true else {
-            return false
-        }
-        if let trace = assembler.trace(id, recalling: false) { return trace.record.isSampledOut }
-        return sampler.knownAnswer(id) == false
     }
 }

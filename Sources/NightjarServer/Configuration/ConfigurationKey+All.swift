@@ -5,17 +5,16 @@ import NightjarSignals
 /// The keys of the command line's contract.
 extension ConfigurationKey {
     /// Every key that can be set, in the order in which they are shown.
-    static let all = server + metrics + traces + signals
+    static let all = places + plugins + logs + metrics + traces + signals
 
     /// Keys of the contract that nothing stands behind yet, each with all below it; refused by name.
     static let unavailable = [
-        "plugins.disabled", "plugins.settings", "plugins.limits", "plugins.testOnReload",
         "plugins.allowWrites",
         "service", "environment", "retention", "auth", "tls", "limits.inflatedBytes", "limits.spanBytes",
         "limits.connections", "query.timeout",
     ]
 
-    private static let server = [
+    private static let places = [
         ConfigurationKey(
             "listen",
             .address,
@@ -24,14 +23,16 @@ extension ConfigurationKey {
             "where to listen; port 0 takes a free one"
         ),
         ConfigurationKey("db", .text, \.database, flag: "--db", "the database file; none stores nothing"),
-        ConfigurationKey("plugins.dir", .text, \.pluginFolder, flag: "--plugins", "the folder of plugins"),
+    ]
+
+    private static let logs = [
         ConfigurationKey(
             "logLevel",
             ValueKind<LogLevel>.level.optional,
             \.logLevel,
             flag: "--log-level",
             "the least level of log lines taken in, and of the server's own"
-        ),
+        )
     ]
 
     private static let metrics = [

@@ -1,5 +1,6 @@
 package import Nightjar
 import NightjarBus
+import NightjarPlugins
 
 /// A configuration as all sources together make it: options over the environment over the file over the defaults.
 package struct ResolvedConfiguration: Sendable {
@@ -15,7 +16,7 @@ package struct ResolvedConfiguration: Sendable {
     ) throws(ConfigurationFaults) {
         var server = ServerConfiguration(engine: engine)
         server.database = "nightjar.db"
-        server.pluginFolder = "plugins"
+        server.plugins.folder = "plugins"
         let reading = sources.read()
         for change in reading.changes { change(&server) }
         (self.server, origins) = (server, reading.origins)
@@ -35,6 +36,7 @@ package struct ResolvedConfiguration: Sendable {
         // Stopping takes ten seconds at most.
         engine.exportPatience = .seconds(3)
         engine.sampling = server.sampling.samplers
+        engine.pluginTests = server.testsPlugins ? PluginTests.run : nil
         if let level = server.logLevel { engine.bus.logLevel = level }
         if !server.hasBuiltInMetrics { engine.disabledMetrics = Set(EngineConfiguration.builtInMetricNames) }
         engine.exporters = try server.exporters.make(place: origin(of: "exporters"), buckets: engine.buckets)

@@ -24,7 +24,11 @@ extension WrittenValue {
         switch node {
         case .scalar(let scalar):
             let isNothing = scalar.style == .plain && ["", "~", "null"].contains(scalar.string)
-            return WrittenValue(content: isNothing ? .nothing : .text(scalar.string), place: here)
+            return WrittenValue(
+                content: isNothing ? .nothing : .text(scalar.string),
+                place: here,
+                isQuoted: scalar.style != .plain
+            )
         case .sequence(let nodes):
             var values: [WrittenValue] = []
             for node in nodes { values.append(try value(node, place)) }

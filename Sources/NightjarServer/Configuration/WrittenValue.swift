@@ -20,6 +20,8 @@ struct WrittenValue: Sendable {
 
     let content: Content
     let place: ConfigurationPlace
+    /// Whether the text stood in quotes, so that it is text whatever it looks like.
+    var isQuoted = false
 
     /// The text; nil where it is something else.
     var text: String? {
