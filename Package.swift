@@ -123,7 +123,7 @@ let package = Package(
         .executableTarget(
             name: "NightjarBench",
             dependencies: [
-                "CNightjarBench", "CNightjarLua", "Nightjar", "NightjarBus", "NightjarSignals",
+                "CNightjarBench", "Nightjar", "NightjarBus", "NightjarSignals",
                 "CNightjarSignals", "NightjarExtraction",
                 "NightjarOTLP", "NightjarPlugins", "NightjarTesting",
                 .product(name: "Logging", package: "swift-log"),
@@ -146,7 +146,7 @@ let package = Package(
         ),
         tests(
             "NightjarPlugins",
-            ["NightjarBus", "NightjarSignals", "CNightjarSignals", "CStockLua"],
+            ["NightjarBus", "NightjarSignals", "CNightjarSignals", "CNightjarLua", "CStockLua"],
             resources: [.copy("Hostile"), .copy("Differential")]
         ),
         tests(

@@ -17,8 +17,10 @@ static int64_t declare(lua_State *L, nj_declaration *declaration) {
     luaL_where(L, 1);
     size_t length;
     const char *place = lua_tolstring(L, -1, &length);
-    // luaL_where ends with ": ".
-    declaration->place = (nj_text){place, length > 2 ? (uint32_t)length - 2 : 0};
+    // luaL_where ends with ": ". The name of a text that the script loads itself is the script's, and the place is logged.
+    char shown[LUA_IDSIZE + 24];
+    nj_printable(shown, sizeof shown, place, length > 2 ? length - 2 : 0, false);
+    declaration->place = (nj_text){shown, (uint32_t)strlen(shown)};
     declaration->in_call = !host->loading;
     if (declaration->function > 0 && lua_rawgeti(L, LUA_REGISTRYINDEX, declaration->function) == LUA_TFUNCTION) {
         lua_Debug record;
@@ -54,6 +56,13 @@ static nj_text optional_table(lua_State *L, int index, const char *what) {
     return nj_to_json(L, index);
 }
 
+static nj_text optional_match(lua_State *L, int index, const char *what) {
+    nj_text text = optional_table(L, index, what);
+    if (text.length > NJ_MATCH_LIMIT)
+        luaL_error(L, "%s: %d bytes as JSON; at most %d", what, (int)text.length, NJ_MATCH_LIMIT);
+    return text;
+}
+
 static int32_t keep_function(lua_State *L, int index) {
     lua_pushvalue(L, index);
     return luaL_ref(L, LUA_REGISTRYINDEX);
@@ -68,7 +77,7 @@ static int on(lua_State *L) {
         lua_insert(L, 2);
     }
     if (!lua_isfunction(L, 3)) return luaL_error(L, "nightjar.on needs a function, not %s", luaL_typename(L, 3));
-    declaration.match = optional_table(L, 2, "the match");
+    declaration.match = optional_match(L, 2, "the match");
     declaration.options = optional_table(L, 4, "the options");
     declaration.function = keep_function(L, 3);
     declare(L, &declaration);
@@ -79,7 +88,7 @@ static int scorer(lua_State *L) {
     need_load(L, "scorer");
     nj_declaration declaration = {.kind = NJ_DECLARE_SCORER, .name = check_name(L, 1)};
     if (!lua_isfunction(L, 3)) return luaL_error(L, "nightjar.scorer needs a function, not %s", luaL_typename(L, 3));
-    declaration.options = optional_table(L, 2, "the options");
+    declaration.options = optional_match(L, 2, "the options");
     declaration.function = keep_function(L, 3);
     declare(L, &declaration);
     return 0;
@@ -303,7 +312,10 @@ static int unknown_name(lua_State *L) {
 }
 
 static int unknown_setting(lua_State *L) {
-    return luaL_error(L, "no setting '%s'; declare it in nightjar.plugin{settings = {…}}", luaL_tolstring(L, 2, NULL));
+    if (lua_type(L, 2) != LUA_TSTRING) return luaL_error(L, "settings are named by text, not by a %s", luaL_typename(L, 2));
+    char shown[64];
+    nj_printable(shown, sizeof shown, lua_tostring(L, 2), lua_rawlen(L, 2), false);
+    return luaL_error(L, "no setting '%s'; declare it in nightjar.plugin{settings = {…}}", shown);
 }
 
 // The table is read only, but for what a plugin defines for the host to call, and for its state as a whole.

@@ -68,7 +68,8 @@ static void push_value(lua_State *L, const nj_attribute *row) {
 
 static run_object *check_run(lua_State *L) {
     run_object *run = lua_touserdata(L, 1);
-    if (run == NULL || run->magic != NJ_RUN_MAGIC) luaL_error(L, "attributes expected");
+    // Scripts can give the step function of `pairs` anything; null is an address too.
+    if (run == NULL || lua_rawlen(L, 1) < sizeof *run || run->magic != NJ_RUN_MAGIC) luaL_error(L, "attributes expected");
     if (run->generation != nj_host(L)->generation)
         luaL_error(L, "these attributes belong to an event that is over; keep span:copy() instead");
     return run;

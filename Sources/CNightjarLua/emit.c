@@ -17,11 +17,12 @@ void *nj_arena(lua_State *L, size_t size) {
     }
     if (host->arena == NULL || host->arena->size - host->arena->used < size) {
         size_t room = size > NJ_ARENA_BLOCK ? size : NJ_ARENA_BLOCK;
-        // Emissions count towards the state's memory, and have a bound of their own.
-        if (room > ARENA_LIMIT || host->used + room > host->limits.memory) nj_kill(L, NJ_OUTCOME_MEMORY);
+        // Emissions count towards the state's memory, and have a bound of their own: they are read where no deadline reaches.
+        if (host->arena_bytes + room > ARENA_LIMIT || host->used + room > host->limits.memory) nj_kill(L, NJ_OUTCOME_MEMORY);
         nj_block *block = malloc(sizeof *block + room);
         if (block == NULL) nj_kill(L, NJ_OUTCOME_MEMORY);
         host->used += room;
+        host->arena_bytes += room;
         block->size = room;
         block->used = 0;
         block->next = NULL;
@@ -37,21 +38,24 @@ void *nj_arena(lua_State *L, size_t size) {
 nj_text nj_keep(lua_State *L, const char *bytes, size_t length) {
     char *copy = nj_arena(L, length + 1);
     memcpy(copy, bytes, length);
+    copy[length] = 0;
     return (nj_text){copy, (uint32_t)length};
 }
 
 void nj_reset_emissions(nj_lua *host) {
     host->emission_count = 0;
     if (host->arena_first == NULL) return;
-    // Only the first block stays: one greedy event must not hold its memory for ever.
-    for (nj_block *block = host->arena_first->next; block != NULL;) {
+    // Only a first block of the usual size stays: one greedy event must not hold its memory for ever.
+    bool keeps = NJ_SHARES_BLOCKS && host->arena_first->size == NJ_ARENA_BLOCK;
+    for (nj_block *block = keeps ? host->arena_first->next : host->arena_first; block != NULL;) {
         nj_block *next = block->next;
         host->used -= block->size;
+        host->arena_bytes -= block->size;
         free(block);
         block = next;
     }
-    host->arena_first->next = NULL;
-    host->arena_first->used = 0;
+    if (!keeps) host->arena_first = NULL;
+    else host->arena_first->next = NULL, host->arena_first->used = 0;
     host->arena = host->arena_first;
 }
 

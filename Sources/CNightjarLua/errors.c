@@ -115,6 +115,7 @@ int nj_capture(lua_State *L) {
     } else if (lua_type(L, 1) == LUA_TSTRING) {
         size_t length;
         const char *text = lua_tolstring(L, 1, &length);
+        if (length == 0) text = "(error without a message)", length = strlen(text);
         host->failure.outcome = NJ_OUTCOME_ERROR;
         nj_printable(host->failure.message, NJ_MESSAGE_LIMIT + 1, text, length, false);
     } else if (lua_type(L, 1) == LUA_TNUMBER) {

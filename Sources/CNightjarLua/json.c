@@ -106,7 +106,7 @@ static void read_string(reader *in) {
         return;
     }
     nj_buffer out;
-    nj_buffer_start(&out, in->L, (size_t)(in->at - start) * 2);
+    nj_buffer_start(&out, in->L, (size_t)(in->at - start));
     nj_buffer_add(&out, start, (size_t)(in->at - start));
     for (;;) {
         if (in->at >= in->end) malformed(in, "string without an end");

@@ -240,7 +240,7 @@ static void *refuse(nj_lua *host, uint64_t size) {
 // Small blocks come from a pool with a list of free ones per size: most rules make and drop a few objects per event. The pool is
 // one region, so that an address tells where a block belongs, and is touched only as far as it was ever needed.
 static inline bool in_pool(const nj_lua *host, const void *block) {
-    return (size_t)((const char *)block - host->pool) < NJ_POOL_SIZE;
+    return NJ_SHARES_BLOCKS && (size_t)((const char *)block - host->pool) < NJ_POOL_SIZE;
 }
 
 static void *take(nj_lua *host, size_t size) {

@@ -12,8 +12,21 @@
 #include "include/nj_match.h"
 #include "include/nj_fields.h"
 
+// The address sanitizer sees no borders within a pool: under it every block is the system's own.
+#ifdef __has_feature
+#define NJ_HAS_FEATURE(name) __has_feature(name)
+#else
+#define NJ_HAS_FEATURE(name) 0
+#endif
+#if defined(__SANITIZE_ADDRESS__) || NJ_HAS_FEATURE(address_sanitizer)
+enum { NJ_SHARES_BLOCKS = 0 };
+#else
+enum { NJ_SHARES_BLOCKS = 1 };
+#endif
+
 // Lua allows 200 nested C calls, and each resume is one.
-enum { NJ_CHAIN_LIMIT = 220, NJ_KEY_SLOTS = 256, NJ_SYMBOL_SLOTS = 256, NJ_ARENA_BLOCK = 16384, NJ_POOL_SIZE = 524288, NJ_POOL_BLOCK = 256 };
+enum { NJ_CHAIN_LIMIT = 220, NJ_KEY_SLOTS = 256, NJ_SYMBOL_SLOTS = 256, NJ_POOL_SIZE = 524288, NJ_POOL_BLOCK = 256 };
+enum { NJ_ARENA_BLOCK = NJ_SHARES_BLOCKS ? 16384 : 1 };
 
 // Memory for emissions: blocks that are kept between events.
 typedef struct nj_block {
@@ -62,6 +75,7 @@ struct nj_lua {
     nj_emission *emissions;
     uint32_t emission_count, emission_room, emission_limit, call_start;
     nj_block *arena, *arena_first;
+    size_t arena_bytes;
     nj_failure failure;
     char place[192];
     char name[72];
@@ -135,11 +149,15 @@ typedef struct nj_matcher {
 } nj_matcher;
 void nj_matcher_start(nj_matcher *matcher, lua_State *L, const char *text, size_t length, const char *pattern, size_t size);
 const char *nj_matcher_run(nj_matcher *matcher, const char *at, const char *pattern);
+// The steps that all searches of this thread may still take together; below 0 each has its own.
+extern __thread int64_t nj_search_steps __attribute__((tls_model("initial-exec")));
 
 // json.c
 void nj_push_json(lua_State *L, const char *bytes, size_t length);  // raises on malformed text
 // The value at `index` as JSON in the event's arena; raises for functions, cycles and what is too deep or too big.
 nj_text nj_to_json(lua_State *L, int index);
+// The size of a match as JSON: it is evaluated where no deadline reaches.
+enum { NJ_MATCH_LIMIT = 65536 };
 void nj_open_json(lua_State *L);
 extern const char nj_null;
 

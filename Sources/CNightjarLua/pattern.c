@@ -239,20 +239,25 @@ void nj_matcher_start(nj_matcher *matcher, lua_State *L, const char *text, size_
     matcher->captures = 0;
 }
 
+__thread int64_t nj_search_steps __attribute__((tls_model("initial-exec"))) = -1;
+
 bool nj_pattern_matches(nj_text text, nj_text pattern) {
     nj_matcher matcher;
     const char *start = pattern.bytes, *at = text.bytes;
     if (at == NULL || start == NULL) return false;
     nj_matcher_start(&matcher, NULL, text.bytes, text.length, pattern.bytes, pattern.length);
     // A text of some kilobytes against a sane pattern; a filter must not be slower than the rule.
-    matcher.steps = 200000;
-    bool anchored = pattern.length > 0 && *start == '^';
+    int64_t most = 200000;
+    if (nj_search_steps >= 0 && nj_search_steps < most) most = nj_search_steps;
+    matcher.steps = most;
+    bool anchored = pattern.length > 0 && *start == '^', found = false;
     if (anchored) start++;
     do {
         matcher.captures = 0;
-        if (nj_matcher_run(&matcher, at, start) != NULL) return true;
-    } while (!anchored && matcher.fault == NULL && at++ < matcher.text_end);
-    return false;
+        found = nj_matcher_run(&matcher, at, start) != NULL;
+    } while (!found && !anchored && matcher.fault == NULL && at++ < matcher.text_end);
+    if (nj_search_steps >= 0) nj_search_steps -= most - (matcher.steps > 0 ? matcher.steps : 0);
+    return found;
 }
 
 const char *nj_pattern_fault(nj_text pattern) {

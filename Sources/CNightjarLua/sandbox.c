@@ -34,7 +34,7 @@ static int to_string(lua_State *L) {
 
 static int print(lua_State *L) {
     int count = lua_gettop(L);
-    lua_checkstack(L, count * 2 + 8);
+    luaL_checkstack(L, count * 2 + 8, "too many arguments");
     for (int i = 1; i <= count; i++) {
         if (i > 1) lua_pushliteral(L, "\t");
         nj_push_text(L, i);
@@ -106,7 +106,9 @@ static int count_memory(lua_State *L) {
 
 int nj_load_text(lua_State *L, const char *bytes, size_t length, const char *chunk_name) {
     if (length > NJ_SOURCE_LIMIT) {
-        lua_pushfstring(L, "%s: source of %d bytes; at most %d", chunk_name + 1, (int)length, NJ_SOURCE_LIMIT);
+        // Behind the sign of its kind, which a script's own name for a text may lack.
+        const char *shown = *chunk_name == '@' || *chunk_name == '=' ? chunk_name + 1 : chunk_name;
+        lua_pushfstring(L, "%s: source of %d bytes; at most %d", shown, (int)length, NJ_SOURCE_LIMIT);
         return LUA_ERRSYNTAX;
     }
     return luaL_loadbufferx(L, bytes, length, chunk_name, "t");
@@ -192,6 +194,8 @@ static int require(lua_State *L) {
     nj_lua *host = nj_host(L);
     size_t length;
     const char *name = luaL_checklstring(L, 1, &length);
+    // The modules are at index 2, whatever else was given.
+    lua_settop(L, 1);
     lua_rawgeti(L, LUA_REGISTRYINDEX, host->modules);
     lua_pushvalue(L, 1);
     if (lua_rawget(L, -2) != LUA_TNIL) {

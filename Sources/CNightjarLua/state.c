@@ -40,7 +40,7 @@ nj_lua *nj_lua_open(const nj_limits *limits, const nj_callbacks *callbacks, nj_t
     host->emission_limit = limits->emissions;
     nj_printable(host->name, sizeof host->name, name.bytes, name.length, false);
     // Without a pool every block is its own.
-    host->pool = malloc(NJ_POOL_SIZE);
+    host->pool = NJ_SHARES_BLOCKS ? malloc(NJ_POOL_SIZE) : NULL;
     host->L = lua_newstate(nj_allocate, host);
     if (host->L == NULL) {
         free(host->pool);

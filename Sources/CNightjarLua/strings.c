@@ -467,7 +467,7 @@ static int format(lua_State *L) {
     int count = lua_gettop(L), argument = 1;
     luaL_checkstack(L, 8, NULL);
     nj_buffer out;
-    nj_buffer_start(&out, L, length * 2);
+    nj_buffer_start(&out, L, length);
     while (at < end) {
         const char *stop = memchr(at, '%', (size_t)(end - at));
         if (stop == NULL) stop = end;

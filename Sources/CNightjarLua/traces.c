@@ -6,6 +6,9 @@
 // The user values of a trace object: span objects by place, the list of all, and what else is built once.
 enum { OBJECTS = 1, LIST = 2, BUILT = 3, TRACE_OF_SPAN = 3 };
 
+// What the searches in texts of one find_spans may take, as steps of patterns: tens of milliseconds.
+enum { FIND_STEPS = 10000000 };
+
 static nj_trace_object *test_trace(lua_State *L, int index) {
     return nj_test_object(L, index, NJ_TRACE_MAGIC, sizeof(nj_trace_object));
 }
@@ -177,9 +180,17 @@ static int find_spans(lua_State *L) {
     const nj_trace *trace = called_with(L, &argument);
     luaL_checktype(L, argument, LUA_TTABLE);
     nj_text match = nj_to_json(L, argument);
-    nj_spend(L, trace->count * 4 + 200);
+    if (match.length > NJ_MATCH_LIMIT)
+        return luaL_error(L, "the match: %d bytes as JSON; at most %d", (int)match.length, NJ_MATCH_LIMIT);
+    // A condition has about 16 bytes.
+    nj_spend(L, (uint64_t)trace->count * (match.length / 16 + 4) + 200);
     nj_reply reply = {0};
+    int64_t most = host->fuel < FIND_STEPS ? host->fuel : FIND_STEPS;
+    nj_search_steps = most;
     int status = host->callbacks.find(host->callbacks.context, trace, match, &reply);
+    int64_t taken = most - nj_search_steps;
+    nj_search_steps = -1;
+    nj_spend(L, (uint64_t)taken);
     if (status == NJ_REPLY_ERROR) nj_push_reply(L, status, &reply);
     lua_createtable(L, (int)reply.count, 0);
     for (uint32_t i = 0; i < reply.count; i++) {

@@ -134,8 +134,9 @@ indirect enum ValueTest: Sendable {
         case NJ_MATCH_SUFFIX.rawValue:
             return bytes.count >= operand.count && bytes.suffix(operand.count) == operand[...]
         case NJ_MATCH_CONTAINS.rawValue:
-            return bytes.count >= operand.count
-                && (0...(bytes.count - operand.count)).contains { bytes[$0...].starts(with: operand) }
+            return bytes.withUnsafeBytes { text in
+                operand.withUnsafeBytes { nj_text_contains(nj_text(text), nj_text($0)) }
+            }
         default:
             return bytes.withUnsafeBytes { text in
                 operand.withUnsafeBytes { nj_pattern_matches(nj_text(text), nj_text($0)) }
@@ -161,6 +162,8 @@ func asciiLower(_ byte: UInt8) -> UInt8 {
 
 /// "; did you mean '…'?" with the nearest of some names, empty where none is near.
 func suggestion(for word: String, among names: [String]) -> String {
+    // Nobody mistypes a name so long, and comparing takes its length times that of all names.
+    guard word.utf8.count <= 64 else { return "" }
     let best = names.map { (name: $0, edits: edits(Array(word.utf8), Array($0.utf8))) }
         .min { $0.edits < $1.edits }
     guard let best, best.edits <= word.utf8.count / 2 else { return "" }

@@ -48,7 +48,7 @@ struct HostileScript: CustomTestStringConvertible, Sendable {
 }
 
 /// The neutral contract of the collection on top of the plugin API.
-private let prelude = """
+let hostilePrelude = """
     host = {}; \
     do local nj, current = nightjar, nil; \
     host.counter = function(n, v, l) return nj.counter(n):add(v, l) end; \
@@ -78,8 +78,8 @@ private func threadTime() -> Duration {
     func `a hostile script is contained and its neighbour is right`(_ script: HostileScript) throws {
         let folder = try #require(HostileScript.folder)
         let victim = try Data(contentsOf: folder.appendingPathComponent("victim.lua"))
-        let text = script.isRaw ? script.bytes : Array(prelude.utf8) + script.bytes
-        let contracted = Array(prelude.utf8) + Array(victim)
+        let text = script.isRaw ? script.bytes : Array(hostilePrelude.utf8) + script.bytes
+        let contracted = Array(hostilePrelude.utf8) + Array(victim)
         var faults: [PluginFault] = []
         let registry = MetricRegistry()
         let lines = LineRecorder()

@@ -40,6 +40,8 @@ typedef bool (*nj_match_ask)(void *context, uint64_t condition, const nj_span_re
 
 // Whether the condition at node 0 holds.
 bool nj_match_span(const nj_match_node *nodes, const nj_span_ref *span, nj_match_ask ask, void *context);
+// Whether a text has another in it; false too where the searches of the condition have taken too long.
+bool nj_text_contains(nj_text text, nj_text wanted);
 // Whether a Lua pattern matches anywhere in a text; false too where it took too long.
 bool nj_pattern_matches(nj_text text, nj_text pattern);
 // NULL where a Lua pattern is well formed, else what is wrong with it.
