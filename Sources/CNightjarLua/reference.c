@@ -160,7 +160,7 @@ static const nj_event_info events[] = {
      "nothing has come for a trace for a while after its root ended"},
     {"on", "log", "log: nightjar.Log", "nightjar.LogMatch", "a log line"},
     {"on", "metric", "metric: nightjar.Metric", "nightjar.MetricMatch",
-     "an observation that a sender made; none of the built-in ones"},
+     "an observation: a sender's, a plugin's, or one of the built-in metrics; not those that came by OTLP"},
     {"on", "score", "score: nightjar.Score", "nightjar.ScoreMatch", "a score that someone gave"},
     {"on", "feedback", "feedback: nightjar.Feedback", "nightjar.FeedbackMatch", "feedback that someone gave"},
     {"on", "drop", "drop: nightjar.Drop", "nightjar.DropMatch", "events were lost"},

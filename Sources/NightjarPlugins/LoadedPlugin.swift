@@ -35,8 +35,7 @@ final class LoadedPlugin: Sendable {
     /// What the state of each worker holds, as last seen.
     private let memory = Mutex<[Int: Int]>([:])
     private let totals = Mutex<PluginTotals?>(nil)
-    private let leaving = Atomic<Int>(0)
-    private let workers: Int
+    private let users = Atomic<Int>(0)
 
     /// An instance on its way from the loader to its worker.
     private struct Handover: @unchecked Sendable {
@@ -80,7 +79,6 @@ final class LoadedPlugin: Sendable {
         }
         self.source = source
         self.data = data
-        self.workers = max(workers, 1)
         version = declarations.version
         displayName = declarations.displayName
         description = declarations.description
@@ -116,8 +114,12 @@ final class LoadedPlugin: Sendable {
         return handover?.instance
     }
 
-    /// A worker has left this version; true for the last one.
-    func leave() -> Bool { leaving.wrappingAdd(1, ordering: .acquiringAndReleasing).newValue == workers }
+    /// A worker has taken this version up.
+    func join() { users.wrappingAdd(1, ordering: .acquiringAndReleasing) }
+
+    /// A worker has left this version; true for the last one that had taken it up. Nobody takes up a version that has been
+    /// replaced.
+    func leave() -> Bool { users.wrappingSubtract(1, ordering: .acquiringAndReleasing).newValue == 0 }
 
     /// Whether it decides which traces are kept.
     var isSampling: Bool { declared.contains { if case .sampler = $0.role { true } else { false } } }

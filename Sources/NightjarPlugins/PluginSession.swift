@@ -15,6 +15,7 @@ package final class PluginSession {
     /// What rules did, for whoever asks why; nil where nobody can.
     let memory: RunMemory?
     private var revision = 0
+    private var sharesStates = false
     var members: [PluginMember] = []
     private var spanRules: [RuleList] = SpanMoment.allCases.map { _ in RuleList() }
     private var traceRules = RuleList()
@@ -73,13 +74,22 @@ package final class PluginSession {
         }
         for member in members where !next.contains(where: { $0 === member }) { unload(member) }
         members = next
+        sharesStates = next.contains { $0.shared != nil }
         rebuildRules()
         return true
     }
 
+    /// Switches at the border of an event already where states are shared: what one worker still gave to the old version
+    /// would be missing in the state that another has handed over to the new one.
+    private func adoptShared() {
+        if sharesStates, source.currentRevision != revision { adopt() }
+    }
+
     private func takeUp(_ plugin: LoadedPlugin) -> PluginMember? {
         if let shared = plugin.shared {
-            return shared.takeUp { bringToLife($0, of: plugin) } ? PluginMember(plugin, nil) : nil
+            guard shared.takeUp({ bringToLife($0, of: plugin) }) else { return nil }
+            plugin.join()
+            return PluginMember(plugin, nil)
         }
         guard let instance = plugin.take(worker: worker), bringToLife(instance, of: plugin) else {
             return nil
@@ -190,6 +200,7 @@ package final class PluginSession {
         now: Timestamp,
         into receiver: any EmissionReceiver
     ) {
+        adoptShared()
         let rules = spanRules[moment.rawValue]
         guard let first = firstMatch(rules, span) else { return }
         scope.turn(to: span, trace: trace, now: now)
@@ -246,6 +257,7 @@ package final class PluginSession {
 
     /// Calls the rules for an end of a trace; the view's revision says which.
     package func traceEnded(_ trace: TraceView, now: Timestamp, into receiver: any EmissionReceiver) {
+        adoptShared()
         let rules = traceRules
         guard !rules.isEmpty, !trace.spans.isEmpty else { return }
         scope.turn(to: trace, now: now)
@@ -269,6 +281,7 @@ package final class PluginSession {
         now: Timestamp,
         into receiver: any EmissionReceiver
     ) {
+        adoptShared()
         guard let kind = RuleEvent(rawValue: event.name), let slots = recordRules[kind] else { return }
         let handle = scope.turn(to: event, now: now)
         if origin == nil { beginIncoming() } else { eventNumber += 1 }
