@@ -48,7 +48,8 @@ enum MatchCompiler {
     }
 
     private static func condition(_ key: String, _ value: Value) throws(DeclarationFault) -> MatchTree {
-        let (name, rest) = split(key)
+        let (written, rest) = split(key)
+        let name = spelling(of: written, among: spanFields) ?? written
         guard let field = spanFields.firstIndex(of: name) else {
             throw DeclarationFault("unknown match key '\(key)'\(suggestion(for: name, among: spanFields))")
         }
@@ -67,7 +68,9 @@ enum MatchCompiler {
             )
         }
         if raw == NJ_F_USAGE.rawValue {
-            guard let rest, let field = usageFields[rest] else {
+            guard let rest, let part = spelling(of: rest, among: Array(usageFields.keys)),
+                let field = usageFields[part]
+            else {
                 throw DeclarationFault(
                     "unknown match key '\(key)'\(suggestion(for: rest ?? "", among: usageFields.keys.sorted()))"
                 )

@@ -11,12 +11,16 @@ struct Fields {
         guard let object = value.object else {
             throw DeclarationFault("\(owner) takes a table of named options")
         }
-        for (key, _) in object.entries where !allowed.contains(key) {
-            throw DeclarationFault(
-                "unknown option '\(key)' of \(owner)\(suggestion(for: key, among: allowed))"
-            )
+        var known = Value.Object()
+        for (key, value) in object.entries {
+            guard let name = spelling(of: key, among: allowed) else {
+                throw DeclarationFault(
+                    "unknown option '\(key)' of \(owner)\(suggestion(for: key, among: allowed))"
+                )
+            }
+            known[name] = value
         }
-        self.object = object
+        self.object = known
         self.owner = owner
     }
 

@@ -32,7 +32,8 @@ struct RecordMatch: Sendable {
         var conditions: [Condition] = []
         for (key, value) in table.entries {
             let parts = key.split(separator: ".", maxSplits: 1).map(String.init)
-            let name = parts.first ?? ""
+            let written = parts.first ?? ""
+            let name = spelling(of: written, among: ObjectFields.names(of: object)) ?? written
             let number = name.withText { nj_object_find(Int32(object.rawValue), $0) }
             guard number >= 0, number < nj_object_first_method(Int32(object.rawValue)) else {
                 let known = ObjectFields.names(of: object)

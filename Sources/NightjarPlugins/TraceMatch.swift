@@ -38,7 +38,7 @@ struct TraceMatch: Sendable {
             case "all": everySpan = try Self.spanTest(value)
             default:
                 let parts = key.split(separator: ".", maxSplits: 1).map(String.init)
-                guard let name = parts.first, Self.keys.contains(name) else {
+                guard let name = parts.first.flatMap({ spelling(of: $0, among: Self.keys) }) else {
                     throw DeclarationFault(
                         "unknown match key '\(key)' of a trace\(suggestion(for: parts.first ?? "", among: Self.keys))"
                     )

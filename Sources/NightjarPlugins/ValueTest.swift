@@ -160,6 +160,15 @@ func asciiLower(_ byte: UInt8) -> UInt8 {
     (UInt8(ascii: "A")...UInt8(ascii: "Z")).contains(byte) ? byte + 32 : byte
 }
 
+/// The name among some that a key is: as it stands, or in the camelCase of the signals contract. Nil for none.
+func spelling(of key: String, among names: [String]) -> String? {
+    if names.contains(key) { return key }
+    let snake = key.reduce(into: "") { text, character in
+        text += character.isUppercase ? "_" + character.lowercased() : String(character)
+    }
+    return names.contains(snake) ? snake : nil
+}
+
 /// "; did you mean '…'?" with the nearest of some names, empty where none is near.
 func suggestion(for word: String, among names: [String]) -> String {
     // Nobody mistypes a name so long, and comparing takes its length times that of all names.

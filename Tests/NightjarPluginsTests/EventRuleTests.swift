@@ -68,6 +68,7 @@ import Testing
         (.score(score), "{ { score = 1 }, { score = { lt = 0.5 } } }", true),
         (.feedback(feedback), "{ comment = { exists = false } }", true),
         (.drop(drop), "{ reason = { contains = 'full' } }", true),
+        (.score(score), "{ scorerName = 'concise', entityType = 'agent' }", true),
     ])
     func `the match of an event is judged in the host`(_ event: SignalEvent, _ match: String, _ holds: Bool)
         throws

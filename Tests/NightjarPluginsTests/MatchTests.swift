@@ -53,6 +53,8 @@ import Testing
         "{}", "nil", "{ model = nightjar.none_of({ prefix = 'claude' }) }",
         "{ tool = nightjar.none_of('x') }",
         "{ error = { exists = false } }", "{ kind = 'internal' }",
+        "{ durationMs = { gt = 200 }, isRoot = true }",
+        "{ ['usage.inputTokens'] = { ge = 120 } }",
     ])
     func `a condition that holds calls the rule`(_ match: String) throws {
         #expect(try matches(match))
