@@ -14,8 +14,8 @@ struct NightjarCommand: AsyncParsableCommand {
             """,
         version: NightjarVersion.text,
         subcommands: [
-            ServeCommand.self, RunCommand.self, CheckCommand.self, TestCommand.self, NewCommand.self,
-            TypesCommand.self, PluginsCommand.self, TopCommand.self, ExplainCommand.self,
+            ServeCommand.self, RunCommand.self, ScoreCommand.self, CheckCommand.self, TestCommand.self,
+            NewCommand.self, TypesCommand.self, PluginsCommand.self, TopCommand.self, ExplainCommand.self,
             MetricsCommand.self, VersionCommand.self,
         ]
     )

@@ -1,6 +1,5 @@
 import ArgumentParser
 import Foundation
-import Logging
 import Nightjar
 import NightjarBus
 import NightjarPlugins
@@ -10,11 +9,15 @@ import NightjarSignals
 struct RunCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "run",
-        abstract: "Run plugins over recorded events, with no server.",
+        abstract: "Run plugins over recorded or stored events; nothing is stored.",
         discussion: """
-            Reads bodies of OTLP/HTTP requests as files (protobuf or JSON, gzip or not; a folder means all of them in the order \
-            of their names; - means standard input) and prints what the plugins emit. Without a script it prints what the \
-            built-in metrics make of them.
+            Prints what the plugins emit. Without a script it prints what the built-in metrics make of the events. They come \
+            from one of:
+              --input   bodies of OTLP/HTTP requests (protobuf or JSON, gzip or not) or events as JSON lines; a folder means \
+            all of them in the order of their names, - standard input
+              --db      the traces of a database file with their logs, scores and feedback, in the order of receipt
+              --server  the traces of a running server, one after the other
+            What the plugins named said when they ran live is left out: they say it anew.
             """
     )
 
@@ -24,68 +27,104 @@ struct RunCommand: ParsableCommand {
     @Option(help: "A recorded body, or a folder of them; may be given several times.")
     var input: [String] = []
 
+    @OptionGroup var stored: StoredOptions
+
+    @Option(help: "Run another version too, and print what differs in metrics and scores.")
+    var compare: String?
+
+    @Flag(help: "Run again whenever a script or one of its data files is saved; Ctrl-C ends it.")
+    var watch = false
+
     @Flag(help: "Print one JSON event a line instead of tables.")
     var json = false
 
+    @Flag(help: "Show no progress.")
+    var quiet = false
+
     func run() throws {
-        guard !input.isEmpty else {
-            complain("nothing to run over: give --input FILE, with a recorded OTLP body")
-            throw Outcome.usage
-        }
-        let registry = MetricRegistry()
-        let plugins =
-            scripts.isEmpty
-            ? nil : try PluginFiles.load(scripts, registry: registry, print: { complain($0.text) }).set
-        let run = try RecordedRun(plugins: plugins, registry: registry) { complain($0) }
-        for path in try input.flatMap(files) { try add(path, to: run) }
-        run.finish()
-        let report = RunReport(run: run, showsBuiltIn: scripts.isEmpty)
-        print(json ? report.jsonLines : report.tables, terminator: "")
+        try check()
+        let input = try RunInput(self)
+        guard watch else { return try once(input).done() }
+        try follow(input)
     }
 
-    private func files(_ path: String) throws -> [String] {
-        var isFolder: ObjCBool = false
-        guard path != "-", FileManager.default.fileExists(atPath: path, isDirectory: &isFolder),
-            isFolder.boolValue
-        else { return [path] }
-        let names =
-            try recordedNames(path) ?? (FileManager.default.contentsOfDirectory(atPath: path).sorted())
-        let bodies = names.filter { name in
-            [".pb", ".pb.gz", ".json.gz"].contains { name.hasSuffix($0) }
-                || (name.hasSuffix(".json") && name.first?.isNumber == true)
-        }
-        guard !bodies.isEmpty else {
-            complain("\(path) holds no recorded bodies; they are named like 001.pb, 001.pb.gz or 001.json")
-            throw Outcome.usage
-        }
-        return bodies.map { "\(path)/\($0)" }
+    private func check() throws {
+        let sources = [!input.isEmpty, stored.db != nil, stored.server != nil].count { $0 }
+        let fault: String? =
+            if sources == 0 {
+                "nothing to run over: give --input FILE with a recorded OTLP body, --db FILE or --server URL"
+            } else if sources > 1 {
+                "give one of --input, --db and --server"
+            } else if scripts.isEmpty, watch || compare != nil {
+                "give the script that is to be \(watch ? "watched" : "compared")"
+            } else if stored.since != nil, stored.db == nil, stored.server == nil {
+                "--since is for --db and --server"
+            } else {
+                nil
+            }
+        guard let fault else { return }
+        complain(fault)
+        throw Outcome.usage
     }
 
-    /// The bodies of traces that a recording's `meta.json` names, in the order sent; nil where there is none.
-    private func recordedNames(_ folder: String) -> [String]? {
-        // Another file of that name says nothing about bodies: then the names alone decide.
-        guard let data = FileManager.default.contents(atPath: "\(folder)/meta.json"),
-            let meta = try? Value(jsonBytes: Array(data)),
-            let requests = meta["requests"]?.array
-        else { return nil }
-        return requests.filter { $0["signal"] == "traces" }.compactMap { $0["file"]?.string }
+    /// What one run left: the plugins that ran, for whoever watches their files, and whether it went well.
+    private struct Ran {
+        let sets: [PluginSetSource]
+        let failure: ExitCode?
+
+        func done() throws {
+            if let failure { throw failure }
+        }
     }
 
-    private func add(_ path: String, to run: RecordedRun) throws {
-        let data: Data
-        if path == "-" {
-            data = FileHandle.standardInput.readDataToEndOfFile()
-        } else if let read = FileManager.default.contents(atPath: path) {
-            data = read
-        } else {
-            complain("\(path) cannot be read; is it there?")
-            throw Outcome.environment
+    /// Runs the newest versions of the scripts, and prints.
+    private func once(_ input: RunInput) throws -> Ran {
+        var sides: [RunSide] = []
+        do {
+            if let compare { sides.append(try RunSide([compare])) }
+            sides.append(try RunSide(scripts))
+        } catch let failure as ExitCode {
+            return Ran(sets: sides.compactMap(\.plugins), failure: failure)
         }
-        do throws(RecordedRun.InputFault) {
-            try run.add(Array(data))
-        } catch {
-            complain("\(path): not an OTLP body of traces: \(error)")
-            throw Outcome.failed
+        let runs = try input.play(for: sides, keeping: keptObservations)
+        if compare != nil, runs.count == 2 {
+            let difference = RunDifference(RunComparison(old: runs[0], new: runs[1]))
+            print(json ? difference.jsonLines : difference.tables, terminator: "")
+        } else if let run = runs.last {
+            let report = RunReport(run: run, showsBuiltIn: scripts.isEmpty)
+            print(json ? report.jsonLines : report.tables, terminator: "")
         }
+        return Ran(sets: sides.compactMap(\.plugins), failure: nil)
+    }
+
+    /// Only lines show each observation; there may be very many.
+    private var keptObservations: RecordedRun.KeptObservations {
+        guard json, compare == nil else { return .none }
+        return scripts.isEmpty ? .all : .ofPlugins
+    }
+
+    /// Runs again after each save, until Ctrl-C.
+    private func follow(_ input: RunInput) throws {
+        let saved = DispatchSemaphore(value: 0)
+        let watched = ScriptWatch(scripts + [compare].compactMap(\.self))
+        input.interrupt?.wake(saved)
+        watched.start { saved.signal() }
+        defer { watched.stop() }
+        while input.interrupt?.isStopped == false {
+            let began = ContinuousClock.now
+            watched.follow(try once(input).sets)
+            separate(ContinuousClock.now - began)
+            saved.wait()
+            // Saves during a run are one reason for the next.
+            while saved.wait(timeout: .now()) == .success {}
+        }
+    }
+
+    /// Between runs: not among the JSON lines.
+    private func separate(_ time: Duration) {
+        let seconds = Double(time.nanoseconds / 1_000_000) / 1000
+        let line = "--- ran in \(seconds) s; runs again when a script is saved, Ctrl-C ends it\n"
+        if json { FileHandle.standardError.write(Data(line.utf8)) } else { print(line, terminator: "") }
+        fflush(nil)
     }
 }

@@ -16,7 +16,7 @@ extension PluginSession {
         _ invoke: (LuaState) -> LuaState.Outcome
     ) {
         slot.record.countMatch()
-        guard slot.circuit.allowsCall(at: monotonicNow()) else {
+        guard onlyScorers || slot.circuit.allowsCall(at: monotonicNow()) else {
             memory?.note(slot, scope.traceID, .circuitOpen)
             return
         }
@@ -145,7 +145,9 @@ extension PluginSession {
         if count & (count - 1) == 0 {
             plugin.log.write(.error, plugin.name, failure.message + (count > 1 ? " (\(count) times)" : ""))
         }
-        if slot.circuit.failed(isTimeout: outcome == .time || outcome == .fuel, at: monotonicNow()) {
+        if !onlyScorers,
+            slot.circuit.failed(isTimeout: outcome == .time || outcome == .fuel, at: monotonicNow())
+        {
             slot.record.setOpen(true)
             leftOut(slot, "repeated failures")
         }

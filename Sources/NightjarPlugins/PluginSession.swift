@@ -14,6 +14,8 @@ package final class PluginSession {
     let limits: PluginLimits
     /// What rules did, for whoever asks why; nil where nobody can.
     let memory: RunMemory?
+    /// Whether scorers alone are called, each for every trace: whoever scores what is stored waits for slow and failing ones.
+    let onlyScorers: Bool
     private var revision = 0
     private var sharesStates = false
     var members: [PluginMember] = []
@@ -30,14 +32,17 @@ package final class PluginSession {
     /// What the rules want to be told of.
     package private(set) var wants: RuleWants = []
 
-    /// A session of one worker, numbered from 0; it has no rules before it adopts a set.
+    /// A session of one worker, numbered from 0; it has no rules before it adopts a set. `onlyScorers`: of the rules only
+    /// scorers are called, and none is ever left out.
     package init(
         _ source: PluginSetSource,
         worker: Int,
         reader: any SpanReader,
         traces: (any PluginTraces)? = nil,
-        memory: RunMemory? = nil
+        memory: RunMemory? = nil,
+        onlyScorers: Bool = false
     ) {
+        self.onlyScorers = onlyScorers
         self.source = source
         self.worker = worker
         self.memory = memory
@@ -143,7 +148,8 @@ package final class PluginSession {
         var processing: [RuleEvent: [RuleSlot]] = [:]
         (recordRules, samplers, timers) = ([:], [], [])
         for member in members where !member.isExhausted {
-            for (index, rule) in member.plugin.declared.enumerated() {
+            for (index, rule) in member.plugin.declared.enumerated()
+            where !onlyScorers || rule.scorer != nil {
                 let slot =
                     present.first { $0.member === member && $0.index == index }
                     ?? RuleSlot(member, rule, index, member.plugin.rules[index])

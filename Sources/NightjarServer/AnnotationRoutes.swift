@@ -39,12 +39,16 @@ struct AnnotationRoutes {
         ]
         for (path, target) in places {
             router.post(RouterPath("\(path)/scores")) { request, context in
-                try await scores(request, target(context))
+                if path == "/api", request.uri.queryParameters["backfill"] == "true" {
+                    return try await backfill(request)
+                }
+                return try await scores(request, target(context))
             }
             router.post(RouterPath("\(path)/feedback")) { request, context in
                 try await feedback(request, target(context))
             }
         }
+        router.post("/api/scores/undo") { request, _ in try await undo(request) }
         router.delete("/api/scores/{id}") { _, context in
             let id = try context.parameters.require("id")
             return try await engine.deleted { try $0.deleteScore(id) }

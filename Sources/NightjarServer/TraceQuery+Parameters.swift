@@ -26,6 +26,7 @@ extension TraceQuery {
         case "session": session = value
         case "minDuration": minimumDuration = try Self.milliseconds(key, value)
         case "maxDuration": maximumDuration = try Self.milliseconds(key, value)
+        case "sort": order = try Self.order(value)
         case "limit":
             guard let number = Int(value), (1...Self.largestLimit).contains(number) else {
                 throw Problem(.badRequest, "limit must be a number from 1 to \(Self.largestLimit)")
@@ -55,6 +56,14 @@ extension TraceQuery {
         case "ok": .ok
         case "error": .error
         default: throw Problem(.badRequest, "status must be running, ok or error")
+        }
+    }
+
+    private static func order(_ value: String) throws -> TraceOrder {
+        switch value {
+        case "start": .start
+        case "received": .lastReceived
+        default: throw Problem(.badRequest, "sort must be start or received")
         }
     }
 
@@ -92,6 +101,8 @@ extension TraceRecord {
         usage["cost"] = cost.map { .double($0) }
         if !usage.isEmpty { object["usage"] = .object(usage) }
         object["receivedAt"] = .string(firstReceived.description)
+        object["lastReceivedAt"] = .string(lastReceived.description)
+        object["isOpen"] = .bool(isOpen)
         return .object(object)
     }
 }

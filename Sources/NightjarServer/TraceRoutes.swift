@@ -36,13 +36,19 @@ struct TraceRoutes {
     private func one(_ text: String, format: Substring?) async throws -> Response {
         let id = try TraceID(parameter: text)
         guard engine.store != nil else { throw Problem.nothingStored }
+        if format == "protobuf" {
+            guard let payload = try await engine.reads.run({ [engine] in try engine.otlp(of: id) }) else {
+                throw Problem(.notFound, "no trace \(id) is stored")
+            }
+            return .bytes(payload, type: "application/x-protobuf")
+        }
         guard let trace = try await engine.trace(id) else {
             throw Problem(.notFound, "no trace \(id) is stored")
         }
         switch format {
         case nil, "flat": return .json(trace.json)
         case "tree": return .json(trace.tree)
-        default: throw Problem(.badRequest, "format \(format ?? "") is not known; use flat or tree")
+        default: throw Problem(.badRequest, "format \(format ?? "") is not known; use flat, tree or protobuf")
         }
     }
 }

@@ -199,13 +199,13 @@ struct Queue<Element> {
 
 extension Submission {
     fileprivate var rows: Int {
-        chunks.count + scores.count + feedback.count + deletions.count + plugins.count
+        chunks.count + scores.count + feedback.count + deletions.count + plugins.count + undos.count
     }
 
     /// About how many bytes the submission holds; the texts of annotations are counted, the small change is guessed.
     fileprivate var weight: Int {
         let annotation = 512
-        return 256 + deletions.count * 64
+        return 256 + (deletions.count + undos.count) * 64
             + chunks.reduce(0) { $0 + $1.payload.count + 64 }
             + plugins.reduce(0) { $0 + $1.weight }
             + scores.reduce(0) {

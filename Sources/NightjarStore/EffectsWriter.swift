@@ -101,9 +101,11 @@ final class EffectsWriter {
     /// Takes note that somebody deleted a trace.
     func noteDeleted(_ trace: TraceID) { deleted.insert(trace) }
 
-    /// Writes a score; what became of it.
-    func write(_ score: Score, at time: Timestamp) throws -> AnnotationReceipt {
-        try scores.write(id: score.id, trace: score.traceID, at: time) { $0.bind(score) }
+    /// Writes a score; what became of it. `isCounted`: where it is new, nobody will count it.
+    func write(_ score: Score, at time: Timestamp, isCounted: Bool = false) throws -> AnnotationReceipt {
+        let receipt = try scores.write(id: score.id, trace: score.traceID, at: time) { $0.bind(score) }
+        if isCounted, !receipt.replaced { _ = try scores.count(score.id) }
+        return receipt
     }
 
     /// Writes feedback; what became of it.

@@ -8,6 +8,7 @@ struct Writers {
     let scores: AnnotationWriter
     let feedback: AnnotationWriter
     let eraser: TraceEraser
+    let undo: ScoreUndoWriter
     let series: SeriesWriter
     let streams: StreamWriter
     let plugins: PluginWriter
@@ -17,6 +18,7 @@ struct Writers {
         scores = try AnnotationWriter(db, .scores)
         feedback = try AnnotationWriter(db, .feedback)
         eraser = try TraceEraser(db, scores: scores, feedback: feedback)
+        undo = try ScoreUndoWriter(db)
         series = try SeriesWriter(db)
         streams = try StreamWriter(db, limit: settings.streams)
         plugins = try PluginWriter(db)
@@ -132,10 +134,13 @@ final class GroupCommit {
             receipt.sequences.append(sequence)
             receipt.isNewTrace.append(isNewTrace)
         }
-        receipt.scores = try submission.scores.map { try effects.write($0, at: submission.receivedAt) }
+        receipt.scores = try submission.scores.map {
+            try effects.write($0, at: submission.receivedAt, isCounted: submission.isBackfill)
+        }
         receipt.feedback = try submission.feedback.map { try effects.write($0, at: submission.receivedAt) }
         for change in submission.plugins { try writers.plugins.write(change) }
         receipt.deleted = try submission.deletions.map(delete)
+        receipt.undone = try submission.undos.map(writers.undo.undo)
         return receipt
     }
 

@@ -95,6 +95,10 @@ package struct Submission: Sendable {
     package var deletions: [Deletion]
     /// What changes of what is kept of plugins, in order.
     package var plugins: [PluginChange]
+    /// Scores of a version to take back, after everything above.
+    package var undos: [ScoreUndo] = []
+    /// Whether scores that are new here are taken for counted: nobody will count them.
+    package var isBackfill = false
     /// When the request was received.
     package var receivedAt: Timestamp
     /// Who waits for the outcome.
@@ -149,6 +153,8 @@ package struct SubmissionReceipt: Sendable, Equatable {
     package var feedback: [AnnotationReceipt] = []
     /// For each deletion whether there was anything to delete.
     package var deleted: [Bool] = []
+    /// For each score to take back what became of it.
+    package var undone: [ScoreUndo.Outcome] = []
 
     /// The receipt of nothing.
     package init() {}

@@ -122,15 +122,15 @@ extension SQLiteStore {
 
 extension PreparedStatement {
     /// A score, and behind it when it was first stored.
-    fileprivate func scoreRecord() -> ScoreRecord {
+    func scoreRecord() -> ScoreRecord {
         ScoreRecord(score: score(), createdAt: time(SignalTable.scores.count))
     }
 
-    fileprivate func feedbackRecord() throws -> FeedbackRecord {
+    func feedbackRecord() throws -> FeedbackRecord {
         FeedbackRecord(feedback: try feedback(), createdAt: time(SignalTable.feedback.count))
     }
 
-    fileprivate func logRecord(id: Int64) -> LogRecord {
+    func logRecord(id: Int64) -> LogRecord {
         LogRecord(id: id, log: log(), createdAt: time(SignalTable.logs.count))
     }
 }

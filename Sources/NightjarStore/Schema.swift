@@ -8,17 +8,39 @@ enum Schema {
     /// Brings a database to the newest step.
     /// - Throws: ``StoreError`` `newerSchema` when it has steps that this program does not know.
     static func migrate(_ database: any DatabaseWriter) throws {
+        let migrator = migrator
+        try database.read { try refuseNewer($0, migrator) }
+        try migrator.migrate(database)
+    }
+
+    /// Checks that a database that may not be changed is at the newest step.
+    /// - Throws: ``StoreError`` `newerSchema` or `failed` where it is not.
+    static func checkIsCurrent(_ db: Database) throws {
+        let migrator = migrator
+        try refuseNewer(db, migrator)
+        guard try migrator.hasCompletedMigrations(db) else {
+            throw StoreError(
+                code: .failed,
+                detail:
+                    "this is no database of Nightjar, or one of an earlier version; start a server on it once"
+            )
+        }
+    }
+
+    private static var migrator: DatabaseMigrator {
         var migrator = DatabaseMigrator().disablingDeferredForeignKeyChecks()
         for step in steps {
             migrator.registerMigration(step.name) { try $0.execute(sql: step.sql) }
         }
-        if try database.read(migrator.hasBeenSuperseded) {
-            throw StoreError(
-                code: .newerSchema,
-                detail: "a newer version wrote this database; use that version, or another file"
-            )
-        }
-        try migrator.migrate(database)
+        return migrator
+    }
+
+    private static func refuseNewer(_ db: Database, _ migrator: DatabaseMigrator) throws {
+        guard try migrator.hasBeenSuperseded(db) else { return }
+        throw StoreError(
+            code: .newerSchema,
+            detail: "a newer version wrote this database; use that version, or another file"
+        )
     }
 
     // Ids are big-endian blobs, times are nanoseconds since 1970. A rowid table with an index on a random id appends its

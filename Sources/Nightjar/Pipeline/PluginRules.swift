@@ -11,7 +11,7 @@ import NightjarStore
 final class WorkerTraces: PluginTraces {
     private let assembler: TraceAssembler
     private let collector: EffectsCollector
-    private let store: SQLiteStore?
+    private let store: (any StoredTraces)?
     private let decode: (StoredChunk) -> [Slab]
     /// The rows' inherited names are their trace's, which has to outlive the views that were given out.
     private var kept: [TraceState] = []
@@ -20,7 +20,7 @@ final class WorkerTraces: PluginTraces {
     init(
         assembler: TraceAssembler,
         collector: EffectsCollector,
-        store: SQLiteStore?,
+        store: (any StoredTraces)?,
         decode: @escaping (StoredChunk) -> [Slab] = { _ in [] }
     ) {
         self.assembler = assembler

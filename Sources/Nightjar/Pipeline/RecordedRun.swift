@@ -3,6 +3,7 @@ import NightjarExtraction
 import NightjarOTLP
 package import NightjarPlugins
 package import NightjarSignals
+package import NightjarStore
 
 /// Recorded events through extraction and plugins, with no server and nothing stored: the same path as live events, on the
 /// caller's thread.
@@ -23,29 +24,57 @@ package final class RecordedRun {
         package let description: String
     }
 
+    /// Which observations are kept one by one; every one counts in the totals.
+    package enum KeptObservations: Sendable {
+        /// All of them.
+        case all
+        /// Those of plugins' metrics.
+        case ofPlugins
+        /// None of them.
+        case none
+    }
+
+    /// How a run differs from one over a recording.
+    package struct Settings {
+        /// Which observations are kept one by one.
+        package var observations = KeptObservations.all
+        /// Whether of the plugins' rules only the scorers run.
+        package var onlyScorers = false
+        /// Where rules find other traces, and what was said of theirs; nil: nowhere.
+        package var stored: (any StoredTraces)?
+        /// Whether spans that were taken from there may be read back, so that not all of them are held.
+        package var recalls = false
+
+        /// A run over a recording.
+        package init() {}
+    }
+
     /// Observations in the order in which they were made.
     package private(set) var observations: [Observation] = []
     /// Scores that rules gave.
-    package private(set) var scores: [Score] = []
+    package internal(set) var scores: [Score] = []
     /// Feedback that rules gave.
     package private(set) var feedback: [Feedback] = []
     /// What rules logged or printed.
-    package private(set) var logs: [Log] = []
+    package internal(set) var logs: [Log] = []
     /// How many spans were read.
-    package private(set) var spanCount = 0
+    package internal(set) var spanCount = 0
     /// How many spans were refused.
-    package private(set) var rejectedCount = 0
+    package internal(set) var rejectedCount = 0
 
-    private let core: WorkerCore
+    let core: WorkerCore
+    let clock: any PipelineClock
+    /// The ids of the scores that rules gave.
+    private(set) var scoreIDs: Set<String> = []
     private let ledger: SeriesLedger
     private let sink: LedgerSink
-    private let clock: any PipelineClock
 
     /// A run through the built-in extraction and, where there are any, plugins.
     package init(
         plugins: PluginSetSource?,
         registry: MetricRegistry,
         clock: any PipelineClock = SystemClock(),
+        settings: Settings = Settings(),
         warn: @escaping @Sendable (String) -> Void
     ) throws(MetricError) {
         self.clock = clock
@@ -59,23 +88,37 @@ package final class RecordedRun {
             report: CardinalityReport(warn: warn)
         )
         var configuration = TraceConfiguration()
+        let source = settings.recalls ? settings.stored.map(StoredTraceSource.init) : nil
         // A recording has its end: nothing has to be let go before it.
-        configuration.retainedBytes = .max
+        if source == nil { configuration.retainedBytes = .max }
+        // What the records of traces hold is little; without them late spans would be traces of their own.
+        configuration.rememberedTraces = 1_000_000
         core = WorkerCore(
-            assembler: TraceAssembler(configuration, source: nil),
+            assembler: TraceAssembler(configuration, source: source),
             aggregator: aggregator,
             catalogue: try Catalogue(registry),
             rules: { traces in
                 plugins.map {
-                    PluginSession($0, worker: 0, reader: OTLPSpanReader(), traces: traces)
+                    PluginSession(
+                        $0,
+                        worker: 0,
+                        reader: OTLPSpanReader(),
+                        traces: traces,
+                        onlyScorers: settings.onlyScorers
+                    )
                 }
             },
+            store: settings.stored,
+            decode: StoredTraceSource.slabs,
             idleTimeout: configuration.idleTimeout,
-            source: nil,
+            source: source,
             edge: SignalEdge(EngineConfiguration(cores: 1), rules: RedactionRules(RedactionConfiguration()))
         )
+        guard settings.observations != .none else { return }
         core.observer = { [unowned self] series, value, time in
-            observations.append(Observation(series: table.series(series), value: value, time: time))
+            let series = table.series(series)
+            guard settings.observations == .all || !Self.isBuiltIn(series.instrument.name) else { return }
+            observations.append(Observation(series: series, value: value, time: time))
         }
     }
 
@@ -121,26 +164,20 @@ package final class RecordedRun {
         collect()
     }
 
-    /// Does what is due at the clock's time: timers, ends of traces.
-    package func advance() {
-        core.advance(now: clock.now())
-        collect()
-    }
-
     /// The lines of plugins that ran, by source, where they were loaded to be watched.
     package var coveredLines: [String: Set<Int>] { core.coveredLines }
 
-    private func add(_ request: TraceRequest) {
+    func add(_ request: TraceRequest, sequence: Int64 = 0) {
         spanCount += request.spanCount
         rejectedCount += request.rejected
         core.handle(
-            .spans(request.slabs.map(\.slab), known: [], sequence: 0, sequences: [:]),
+            .spans(request.slabs.map(\.slab), known: [], sequence: sequence, sequences: [:]),
             now: clock.now()
         )
     }
 
     /// Events take the way that they take in a server: what is derived is derived anew.
-    private func add(_ events: [SignalEvent], _ now: Timestamp) throws(OTLPError) {
+    func add(_ events: [SignalEvent], _ now: Timestamp) throws(OTLPError) {
         let own = events.filter { event in
             if case .metric(let metric) = event { !Self.isBuiltIn(metric.name) } else { true }
         }
@@ -178,6 +215,7 @@ package final class RecordedRun {
     /// Ends every trace, as if nothing more could come.
     package func finish() {
         core.handle(.finish {}, now: clock.now())
+        _ = core.takeBarriers()
         collect()
     }
 
@@ -189,8 +227,9 @@ package final class RecordedRun {
         name.hasPrefix("nightjar_") || Catalogue.names.contains(name)
     }
 
-    private func collect() {
+    func collect() {
         let effects = core.take(ticket: 0)
+        for score in effects.scores { scoreIDs.insert(score.id) }
         scores += effects.scores
         feedback += effects.feedback
         logs += effects.logs

@@ -46,7 +46,7 @@ final class WorkerCore {
         aggregator: MetricAggregator,
         catalogue: Catalogue,
         rules: (any PluginTraces) -> PluginSession?,
-        store: SQLiteStore? = nil,
+        store: (any StoredTraces)? = nil,
         decode: @escaping (StoredChunk) -> [Slab] = { _ in [] },
         idleTimeout: Duration,
         source: (any TraceSource)?,
