@@ -8,7 +8,7 @@ import NightjarTesting
 import Testing
 
 /// The engine of a backfill, ended where a test wants it.
-@Suite struct BackfillTests {
+@Suite(.serialized) struct BackfillTests {
     private static let script = """
         nightjar.plugin { version = "1" }
         nightjar.scorer("size", { on = "trace_ended" }, function(trace)

@@ -4,7 +4,7 @@ import NightjarTesting
 import Testing
 
 /// The binary as a user calls it: what it prints, and how it exits.
-@Suite struct CommandLineTests {
+@Suite(.serialized) struct CommandLineTests {
     private func run(_ arguments: [String], folder: URL? = nil) async throws -> (
         code: Int32, out: String, error: String
     ) {

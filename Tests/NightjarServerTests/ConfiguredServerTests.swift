@@ -4,7 +4,7 @@ import NightjarTesting
 import Testing
 
 /// `nightjar serve` with a configuration file, and the commands that ask the server.
-@Suite struct ConfiguredServerTests {
+@Suite(.serialized) struct ConfiguredServerTests {
     private let folder: Fixture
 
     init() throws { folder = try Fixture() }

@@ -3,7 +3,7 @@ import NightjarSignals
 import NightjarTesting
 import Testing
 
-@Suite struct DurabilityTests {
+@Suite(.serialized) struct DurabilityTests {
     @Test func `every span acknowledged before SIGKILL is there after a restart, and counted once`()
         async throws
     {

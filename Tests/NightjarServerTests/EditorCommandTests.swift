@@ -3,7 +3,7 @@ import NightjarTesting
 import Testing
 
 /// `nightjar types` and `nightjar new`.
-@Suite struct EditorCommandTests {
+@Suite(.serialized) struct EditorCommandTests {
     private func run(_ arguments: [String], in folder: Fixture) async throws -> (
         code: Int32, out: String, error: String
     ) {

@@ -5,7 +5,7 @@ import NightjarTesting
 import Testing
 
 /// `nightjar plugins`, `top` and `explain` against a running server.
-@Suite struct PluginCommandTests {
+@Suite(.serialized) struct PluginCommandTests {
     private static let trace = "4bf92f3577b34da6a3ce929d0e0e4736"
 
     private static let script = """

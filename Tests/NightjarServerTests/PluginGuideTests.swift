@@ -4,7 +4,7 @@ import NightjarTesting
 import Testing
 
 /// The tutorial of the article on plugins, done step by step: what it says comes out, comes out.
-@Suite struct PluginGuideTests {
+@Suite(.serialized) struct PluginGuideTests {
     private static let steps = [
         "Tutorial", "1. A counter", "2. Labels and a match", "3. A scorer", "4. A test",
         "5. Live, and what it costs",

@@ -9,7 +9,7 @@ import NightjarTesting
 import Testing
 
 /// Plugin contract section 7: what plugins keep over a restart, in a database file.
-@Suite struct PluginKeepingTests {
+@Suite(.serialized) struct PluginKeepingTests {
     /// Counts spans in its state, and tells of each count.
     private static func counting(_ more: String = "") -> String {
         """

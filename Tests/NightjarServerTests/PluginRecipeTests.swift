@@ -6,7 +6,7 @@ import NightjarTesting
 import Testing
 
 /// The recipes of the article: each runs on a server, and does what it says.
-@Suite struct PluginRecipeTests {
+@Suite(.serialized) struct PluginRecipeTests {
     enum Recipe: String, CaseIterable {
         case cost = "Cost per customer"
         case burst = "Alert on a burst of errors"

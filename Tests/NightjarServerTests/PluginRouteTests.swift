@@ -5,7 +5,7 @@ import NightjarTesting
 import Testing
 
 /// Control of plugins, what they cost, and why rules did nothing, over HTTP.
-@Suite struct PluginRouteTests {
+@Suite(.serialized) struct PluginRouteTests {
     private static let trace = "4bf92f3577b34da6a3ce929d0e0e4736"
 
     /// Sends one run of an agent and waits until the rules have seen it.

@@ -9,7 +9,7 @@ import NightjarTesting
 import Testing
 
 /// Plugin contract sections 3 and 6, signals contract sections 9 to 11: what plugins see, change and leave out on the event path.
-@Suite struct PluginSignalTests {
+@Suite(.serialized) struct PluginSignalTests {
     private static let json = [(name: "Content-Type", value: "application/json")]
 
     /// Counts what rules are told of, by event and by what it says of itself.

@@ -14,7 +14,7 @@ private final class StopSign: Sendable {
 }
 
 /// Plugins on the running server: what they emit, and what happens when their files change.
-@Suite struct PluginTests {
+@Suite(.serialized) struct PluginTests {
     static let examples = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
         .deletingLastPathComponent().deletingLastPathComponent().appendingPathComponent("plugins")
 

@@ -6,7 +6,7 @@ import NightjarTesting
 import Testing
 
 /// `nightjar run` over what is stored.
-@Suite struct RunStoredTests {
+@Suite(.serialized) struct RunStoredTests {
     /// What the last score of each id says, whenever it was given: a trace may have ended several times.
     private func meanings(_ scores: [Value]) -> [String: [Value?]] {
         Dictionary(

@@ -6,7 +6,7 @@ import NightjarTesting
 import Testing
 
 /// `nightjar score` over real databases and servers.
-@Suite struct ScoreCommandTests {
+@Suite(.serialized) struct ScoreCommandTests {
     private func score(_ arguments: [String], in folder: Fixture) async throws -> (
         code: Int32, out: String, error: String
     ) {
