@@ -231,7 +231,7 @@ import Testing
     }
 
     @Test func `a rule that was loaded later is held against the trace as it is stored`() async throws {
-        try await TestServer.run { server in
+        try await TestServer.run(plugins: [:]) { server in
             try await Self.sendRun(to: server)
             #expect(await server.engine.finish())
             try server.folder.write(

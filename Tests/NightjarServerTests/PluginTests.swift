@@ -145,7 +145,7 @@ private final class StopSign: Sendable {
     }
 
     @Test func `a policy that is saved later reaches a built-in metric in steady traffic`() async throws {
-        try await TestServer.run { server in
+        try await TestServer.run(plugins: [:]) { server in
             _ = try await server.post(IngestTests.body(), type: "application/json")
             #expect(await server.engine.flush())
             let policy = #"nightjar.labels("mastra_agent_runs_ended", { allow = { "agent" } })"#

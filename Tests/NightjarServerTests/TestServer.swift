@@ -14,9 +14,10 @@ struct TestServer {
     let address: String
     let folder: Fixture
 
-    /// Runs `body` against a server with these plugins, then shuts it down.
+    /// Runs `body` against a server with these plugins, or with no folder of plugins, then shuts it down. A folder takes a file
+    /// watch, of which the kernel gives a user 128.
     static func run(
-        plugins: [String: String] = [:],
+        plugins: [String: String]? = nil,
         trace: TraceConfiguration = TraceConfiguration(),
         change: (inout EngineConfiguration) -> Void = { _ in },
         _ body: (TestServer) async throws -> Void
@@ -26,10 +27,10 @@ struct TestServer {
             atPath: folder.path("plugins"),
             withIntermediateDirectories: true
         )
-        for (name, text) in plugins { try folder.write(text, to: "plugins/\(name)") }
+        for (name, text) in plugins ?? [:] { try folder.write(text, to: "plugins/\(name)") }
         var configuration = EngineConfiguration(cores: 2)
         configuration.store = .file(folder.path("nightjar.db"))
-        configuration.pluginFolder = folder.path("plugins")
+        configuration.pluginFolder = plugins == nil ? nil : folder.path("plugins")
         configuration.trace = trace
         change(&configuration)
         var logger = Logger(label: "test", factory: StreamLogHandler.standardError(label:))
