@@ -52,7 +52,7 @@ struct nj_lua {
     // Set once, by a limit; everything that could swallow an error looks at it and raises again.
     _Atomic int killed;
     int64_t fuel;
-    bool loading, entered, is_large, keeps_state, is_processing;
+    bool loading, entered, is_large, keeps_state;
     // The coroutines that are running, outermost first; the signal handler reads it.
     lua_State *chain[NJ_CHAIN_LIMIT + 4];
     volatile int chain_length;
@@ -81,8 +81,8 @@ struct nj_lua {
     char name[72];
     char load_place[192];
     // Registry references.
-    int span_meta, attributes_meta, trace_meta, record_meta, draft_meta, data_meta, lru_meta, window_meta, instrument_meta[3];
-    int event_slot, trace_slot, fetched_slot, modules, key_anchor, state_table, prelude;
+    int span_meta, attributes_meta, trace_meta, record_meta, data_meta, lru_meta, window_meta, instrument_meta[3];
+    int event_slot, trace_slot, modules, key_anchor, state_table, prelude;
     char *packed;  // the state as it was packed last
     struct nj_cover *cover;
     int type_word[NJ_SPAN_TYPE_COUNT], status_word[3], kind_word[6];

@@ -44,6 +44,7 @@ extension PluginsCommand {
                 for error in log.news(plugin) { show(json ? error.json + "\n" : ErrorLog.text(error)) }
                 guard follow else { break }
                 isFirst = false
+                // The server is asked again and again; an interrupt ends the process.
                 try await Task.sleep(for: Self.pause)
             }
         }

@@ -38,6 +38,7 @@ struct TopCommand: AsyncParsableCommand {
         while true {
             report.take(try await connection.get("api/plugins"), at: .now)
             show(Self.clearScreen + report.text)
+            // A person reads it; an interrupt ends the process.
             try await Task.sleep(for: Self.pause)
         }
     }

@@ -211,7 +211,7 @@ final class SharedInstance: Sendable {
 
     /// Calls with the instance while no other worker is in it.
     func enter<Result>(_ body: (PluginInstance) -> Result) -> Result {
-        // The instance never leaves the closure; what the caller brings stays on its own thread.
+        // Unsafe by name only: the body runs before this returns, on the caller's thread, and the instance does not leave it.
         nonisolated(unsafe) let body = body
         nonisolated(unsafe) var result: Result?
         content.withLock { result = body($0.instance) }
@@ -221,6 +221,7 @@ final class SharedInstance: Sendable {
 
     /// Calls the first worker's body with the instance, before any worker is in it; true where it is fit to be used.
     func takeUp(_ body: (PluginInstance) -> Bool) -> Bool {
+        // Unsafe by name only, as above.
         nonisolated(unsafe) let body = body
         return content.withLock { content in
             if content.isFit == nil { content.isFit = body(content.instance) }
