@@ -16,22 +16,10 @@ static int write_piece(lua_State *L, const void *bytes, size_t length, void *dat
     return 0;
 }
 
-// Takes the same texts as a load does (state.c), so that lines are numbered alike.
 static int compile_body(lua_State *L) {
     compile_job *job = lua_touserdata(L, 1);
-    const char *bytes = job->source.bytes ? job->source.bytes : "";
-    size_t length = job->source.length;
-    lua_pushfstring(L, "@%s", lua_pushlstring(L, job->chunk_name.bytes ? job->chunk_name.bytes : "", job->chunk_name.length));
-    const char *chunk_name = lua_tostring(L, -1);
-    if (length > NJ_SOURCE_LIMIT)
-        return luaL_error(L, "%s: source of %d bytes; at most %d", chunk_name + 1, (int)length, NJ_SOURCE_LIMIT);
-    if (length >= 3 && memcmp(bytes, "\xEF\xBB\xBF", 3) == 0) bytes += 3, length -= 3;
-    if (length > 0 && *bytes == '#')
-        while (length > 0 && *bytes != '\n') bytes++, length--;
-    // Inside a comment or a string, Lua alone would take it.
-    if (memchr(bytes, 0, length) != NULL) return luaL_error(L, "%s:1: the file contains a NUL byte", chunk_name + 1);
-    if (nj_load_text(L, bytes, length, chunk_name) != LUA_OK) return lua_error(L);
-    if (lua_dump(L, write_piece, job, 0) != 0) return luaL_error(L, "%s: the code cannot be written", chunk_name + 1);
+    nj_push_chunk(L, job->source, job->chunk_name);
+    if (lua_dump(L, write_piece, job, 0) != 0) return luaL_error(L, "the code cannot be written");
     return 0;
 }
 

@@ -248,6 +248,8 @@ double nj_seconds(uint64_t nano);
 void nj_push_bytes(lua_State *L, nj_text text);  // nil where absent
 
 // state.c
+// Pushes the function of a file's text, compiled; raises where it is no source. Uses nothing of the host.
+void nj_push_chunk(lua_State *L, nj_text source, nj_text file);
 // Runs a body with one light argument under the call budget, outside of any event.
 int32_t nj_run_body(nj_lua *host, lua_CFunction body, void *job);
 

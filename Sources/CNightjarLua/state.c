@@ -123,22 +123,26 @@ static const char *encoding_fault(const char *bytes, size_t length) {
     return NULL;
 }
 
-static int load_body(lua_State *L) {
-    const source_job *job = lua_touserdata(L, 1);
-    const char *bytes = job->source.bytes ? job->source.bytes : "";
-    size_t length = job->source.length;
-    lua_pushfstring(L, "@%s", lua_pushlstring(L, job->file.bytes, job->file.length));
+void nj_push_chunk(lua_State *L, nj_text source, nj_text file) {
+    const char *bytes = source.bytes ? source.bytes : "";
+    size_t length = source.length;
+    lua_pushfstring(L, "@%s", lua_pushlstring(L, file.bytes ? file.bytes : "", file.length));
     const char *chunk_name = lua_tostring(L, -1);
     if (length > NJ_SOURCE_LIMIT)
-        return luaL_error(L, "%s: source of %d bytes; at most %d (split it into modules)", chunk_name + 1, (int)length, NJ_SOURCE_LIMIT);
+        luaL_error(L, "%s: source of %d bytes; at most %d (split it into modules)", chunk_name + 1, (int)length, NJ_SOURCE_LIMIT);
     if (length >= 3 && memcmp(bytes, "\xEF\xBB\xBF", 3) == 0) bytes += 3, length -= 3;
     // A first line for the shell is skipped, its line end kept: line numbers stay right.
     if (length > 0 && *bytes == '#')
         while (length > 0 && *bytes != '\n') bytes++, length--;
     const char *fault = encoding_fault(bytes, length);
     if (fault == NULL && length > 1 && *bytes == '\n') fault = encoding_fault(bytes + 1, length - 1);
-    if (fault != NULL) return luaL_error(L, "%s:1: %s", chunk_name + 1, fault);
-    if (nj_load_text(L, bytes, length, chunk_name) != LUA_OK) return lua_error(L);
+    if (fault != NULL) luaL_error(L, "%s:1: %s", chunk_name + 1, fault);
+    if (nj_load_text(L, bytes, length, chunk_name) != LUA_OK) lua_error(L);
+}
+
+static int load_body(lua_State *L) {
+    const source_job *job = lua_touserdata(L, 1);
+    nj_push_chunk(L, job->source, job->file);
     lua_call(L, 0, 0);
     return 0;
 }
