@@ -46,13 +46,17 @@ extension AnnotationRoutes {
     /// `POST /api/scores/undo`: takes back what a version of a plugin wrote; what it replaced holds again.
     func undo(_ request: Request) async throws -> Response {
         let json = try await request.jsonBody(upTo: bodyBytes)
-        let scorers = json["scorers"]?.array?.compactMap(\.string) ?? []
-        guard !scorers.isEmpty, let plugin = json["plugin"]?.string, !plugin.isEmpty else {
+        let named = json["scorers"]?.array ?? []
+        let scorers = named.compactMap(\.string).filter { !$0.isEmpty }
+        guard !scorers.isEmpty, scorers.count == named.count, let plugin = json["plugin"]?.string,
+            !plugin.isEmpty
+        else {
             throw Problem(.badRequest, "name the scorers as a list, and the plugin as NAME@VERSION")
         }
         guard engine.store != nil else { throw Problem.nothingStored }
-        let hash = json["hash"]?.string ?? ""
-        guard hash.isEmpty || hash.utf8.count >= ScoreVersion.shortestHash else {
+        let given = json["hash"] ?? .null
+        let hash = given.string ?? ""
+        guard given == .null || given == "" || hash.utf8.count >= ScoreVersion.shortestHash else {
             throw Problem(.badRequest, "hash needs \(ScoreVersion.shortestHash) digits or more")
         }
         let count = try await engine.undo(ScoreVersion(scorers: scorers, plugin: plugin, hash: hash))

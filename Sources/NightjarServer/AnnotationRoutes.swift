@@ -19,41 +19,42 @@ struct AnnotationRoutes {
         var isEmpty: Bool { trace == nil && session == nil }
     }
 
-    func add(to router: Router<BasicRequestContext>) {
-        let places: [(path: String, target: @Sendable (BasicRequestContext) throws -> Target)] = [
-            ("/api", { _ in Target() }),
-            (
-                "/api/traces/{id}",
-                { Target(trace: try TraceID(parameter: $0.parameters.require("id"))) }
-            ),
-            (
-                "/api/traces/{id}/spans/{span}",
-                {
-                    Target(
-                        trace: try TraceID(parameter: $0.parameters.require("id")),
-                        span: try SpanID(parameter: $0.parameters.require("span"))
-                    )
-                }
-            ),
-            ("/api/sessions/{id}", { Target(session: try $0.parameters.require("id")) }),
-        ]
-        for (path, target) in places {
-            router.post(RouterPath("\(path)/scores")) { request, context in
+    func add(to router: APIRouter) {
+        let places: [(path: String, name: String, target: @Sendable (BasicRequestContext) throws -> Target)] =
+            [
+                ("/api", "", { _ in Target() }),
+                (
+                    "/api/traces/{id}", "Trace",
+                    { Target(trace: try TraceID(parameter: $0.parameters.require("id"))) }
+                ),
+                (
+                    "/api/traces/{id}/spans/{span}", "Span",
+                    {
+                        Target(
+                            trace: try TraceID(parameter: $0.parameters.require("id")),
+                            span: try SpanID(parameter: $0.parameters.require("span"))
+                        )
+                    }
+                ),
+                ("/api/sessions/{id}", "Session", { Target(session: try $0.parameters.require("id")) }),
+            ]
+        for (path, name, target) in places {
+            router.post("\(path)/scores", .annotate("Score", of: name)) { request, context in
                 if path == "/api", request.uri.queryParameters["backfill"] == "true" {
                     return try await backfill(request)
                 }
                 return try await scores(request, target(context))
             }
-            router.post(RouterPath("\(path)/feedback")) { request, context in
+            router.post("\(path)/feedback", .annotate("Feedback", of: name)) { request, context in
                 try await feedback(request, target(context))
             }
         }
-        router.post("/api/scores/undo") { request, _ in try await undo(request) }
-        router.delete("/api/scores/{id}") { _, context in
+        router.post("/api/scores/undo", .undoScores) { request, _ in try await undo(request) }
+        router.delete("/api/scores/{id}", .delete("Score")) { _, context in
             let id = try context.parameters.require("id")
             return try await engine.deleted { try $0.deleteScore(id) }
         }
-        router.delete("/api/feedback/{id}") { _, context in
+        router.delete("/api/feedback/{id}", .delete("Feedback")) { _, context in
             let id = try context.parameters.require("id")
             return try await engine.deleted { try $0.deleteFeedback(id) }
         }

@@ -12,8 +12,8 @@ struct EventRoutes {
     let engine: Engine
     let bodyBytes: Int
 
-    func add(to router: Router<BasicRequestContext>) {
-        router.post("/api/events") { request, _ in
+    func add(to router: APIRouter) {
+        router.post("/api/events", .takeEvents) { request, _ in
             let body = try await request.wholeBody(upTo: bodyBytes)
             let values = try withExtendedLifetime(body) { try Self.values(Array(body.bytes)) }
             let events = try events(values)

@@ -73,15 +73,14 @@ package struct HTTPInterface: Service {
     }
 
     private func router() -> Router<BasicRequestContext> {
-        let router = Router(context: BasicRequestContext.self)
-        router.add(middleware: ProblemMiddleware())
+        let router = APIRouter()
         OTLPRoutes(engine: engine, bodyBytes: configuration.bodyBytes).add(to: router)
         EventRoutes(engine: engine, bodyBytes: configuration.bodyBytes).add(to: router)
         TraceRoutes(engine: engine).add(to: router)
         AnnotationRoutes(engine: engine, bodyBytes: configuration.bodyBytes).add(to: router)
         StatusRoutes(engine: engine).add(to: router)
         PluginRoutes(engine: engine).add(to: router)
-        return router
+        return router.finished()
     }
 
     private func address(of channel: any Channel) -> String {
@@ -94,27 +93,5 @@ package struct HTTPInterface: Service {
         var quiet = logger
         quiet.logLevel = max(logger.logLevel, .warning)
         return quiet
-    }
-}
-
-/// Turns what routes throw into problem answers, and answers what no route takes.
-private struct ProblemMiddleware: RouterMiddleware {
-    func handle(
-        _ request: Request,
-        context: BasicRequestContext,
-        next: (Request, BasicRequestContext) async throws -> Response
-    ) async throws -> Response {
-        do {
-            return try await next(request, context)
-        } catch let problem as Problem {
-            return try problem.response(from: request, context: context)
-        } catch let error as HTTPError {
-            let detail = error.body ?? "\(request.method) \(request.uri.path): \(error.status.reasonPhrase)"
-            return try Problem(error.status, detail).response(from: request, context: context)
-        } catch {
-            context.logger.error("\(request.method) \(request.uri.path) failed: \(error)")
-            return try Problem(.internalServerError, "the request failed: \(error)")
-                .response(from: request, context: context)
-        }
     }
 }

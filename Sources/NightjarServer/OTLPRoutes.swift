@@ -10,17 +10,19 @@ struct OTLPRoutes {
     let engine: Engine
     let bodyBytes: Int
 
-    func add(to router: Router<BasicRequestContext>) {
+    func add(to router: APIRouter) {
         // The aliases are where clients of Langfuse and LangSmith send to.
-        for path in ["/v1/traces", "/api/public/otel/v1/traces", "/otel/v1/traces"] {
-            router.post(RouterPath(path)) { request, _ in
+        for (path, client) in [
+            ("/v1/traces", ""), ("/api/public/otel/v1/traces", "Langfuse"), ("/otel/v1/traces", "LangSmith"),
+        ] {
+            router.post(path, .export("Trace", alias: client)) { request, _ in
                 await export(request, .traces) { try await engine.ingest($0, encoding: $1) }
             }
         }
-        router.post("/v1/logs") { request, _ in
+        router.post("/v1/logs", .export("Logs")) { request, _ in
             await export(request, .logs) { try await engine.ingestLogs($0, encoding: $1) }
         }
-        router.post("/v1/metrics") { request, _ in
+        router.post("/v1/metrics", .export("Metrics")) { request, _ in
             await export(request, .metrics) { try await engine.ingestMetrics($0, encoding: $1) }
         }
     }

@@ -12,20 +12,25 @@ struct PluginRoutes {
 
     init(engine: Engine) { self.engine = engine }
 
-    private static let controls: [(name: String, action: @Sendable (PluginHost, String) throws -> Void)] = [
-        ("reload", { try $0.reload($1) }), ("disable", { try $0.disable($1) }),
-        ("enable", { try $0.enable($1) }), ("rollback", { try $0.rollBack($1) }),
-    ]
+    private static let controls:
+        [(name: String, about: String, action: @Sendable (PluginHost, String) throws -> Void)] = [
+            ("reload", "loads its file again", { try $0.reload($1) }),
+            ("disable", "stops it, and keeps it stopped over a restart", { try $0.disable($1) }),
+            ("enable", "runs it again", { try $0.enable($1) }),
+            ("rollback", "goes back to the content before, and stays there", { try $0.rollBack($1) }),
+        ]
 
-    func add(to router: Router<BasicRequestContext>) {
-        router.get("/api/plugins") { _, _ in
+    func add(to router: APIRouter) {
+        router.get("/api/plugins", .listPlugins) { _, _ in
             Response.json(["plugins": .array(engine.plugins?.status.map(\.json) ?? [])])
         }
-        router.get("/api/plugins/{name}/source") { request, context in
+        router.get("/api/plugins/{name}/source", .getPluginSource) { request, context in
             try source(of: context.parameters.require("name"), accept: request.headers[.accept])
         }
         for control in Self.controls {
-            router.post(RouterPath("/api/plugins/{name}/\(control.name)")) { _, context in
+            router.post("/api/plugins/{name}/\(control.name)", .control(control.name, control.about)) {
+                _,
+                context in
                 try await perform(control.action, on: context.parameters.require("name"))
             }
         }

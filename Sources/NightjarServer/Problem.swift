@@ -15,6 +15,8 @@ struct Problem: Error, HTTPResponseError {
     let detail: String
     var faults: [Fault] = []
     var retryAfterSeconds: Int?
+    /// The methods that the path takes, where the method was what was wrong.
+    var allowed: [String] = []
 
     init(_ status: HTTPResponse.Status, _ detail: String) {
         self.status = status
@@ -58,6 +60,7 @@ struct Problem: Error, HTTPResponseError {
     func response(from request: Request, context: some RequestContext) throws -> Response {
         var response = Response.json(json, status: status, type: "application/problem+json")
         if let retryAfterSeconds { response.headers[.retryAfter] = "\(retryAfterSeconds)" }
+        if !allowed.isEmpty { response.headers[.allow] = allowed.joined(separator: ", ") }
         return response
     }
 }

@@ -9,15 +9,15 @@ import NightjarSignals
 struct StatusRoutes {
     let engine: Engine
 
-    func add(to router: Router<BasicRequestContext>) {
-        router.get("/metrics") { request, _ in
+    func add(to router: APIRouter) {
+        router.get("/metrics", .exposeMetrics) { request, _ in
             let format = PrometheusText.Format(accept: request.headers[.accept])
             return Response.bytes(
                 PrometheusText.document(engine.series, format: format),
                 type: format.contentType
             )
         }
-        router.get("/api/metrics") { _, _ in
+        router.get("/api/metrics", .listMetrics) { _, _ in
             let metrics = MetricSummary.all(
                 registry: engine.registry,
                 series: engine.series,
@@ -25,12 +25,12 @@ struct StatusRoutes {
             )
             return Response.json(["metrics": .array(metrics.map(\.json))])
         }
-        router.get("/healthz") { _, _ in Response.json(["status": "ok"]) }
-        router.get("/readyz") { _, _ in
+        router.get("/healthz", .live) { _, _ in Response.json(["status": "ok"]) }
+        router.get("/readyz", .ready) { _, _ in
             guard let fault = engine.fault else { return Response.json(["status": "ready"]) }
             throw Problem(.serviceUnavailable, fault)
         }
-        router.get("/") { _, _ in
+        router.get("/", .index) { _, _ in
             Response.bytes(
                 Array(Self.index.utf8),
                 type: "text/plain; charset=utf-8"
@@ -49,6 +49,7 @@ struct StatusRoutes {
         /api/feedback       POST feedback, or a list of it
         /api/plugins        which plugins run, how they fare and what they cost; /{name}/source: the text that runs;
                             POST /{name}/reload, /disable, /enable or /rollback
+        /api/openapi.json   all routes with their parameters and answers, as OpenAPI 3.1
         /healthz, /readyz   alive; ready to take data
 
         """

@@ -10,15 +10,15 @@ import NightjarStore
 struct TraceRoutes {
     let engine: Engine
 
-    func add(to router: Router<BasicRequestContext>) {
-        router.get("/api/traces") { request, _ in try await list(request) }
-        router.get("/api/traces/{id}") { request, context in
+    func add(to router: APIRouter) {
+        router.get("/api/traces", .listTraces) { request, _ in try await list(request) }
+        router.get("/api/traces/{id}", .getTrace) { request, context in
             try await one(context.parameters.require("id"), format: request.uri.queryParameters["format"])
         }
-        router.get("/api/traces/{id}/rules") { _, context in
+        router.get("/api/traces/{id}/rules", .explainTrace) { _, context in
             try await rules(context.parameters.require("id"))
         }
-        router.delete("/api/traces/{id}") { _, context in
+        router.delete("/api/traces/{id}", .delete("Trace")) { _, context in
             let id = try TraceID(parameter: context.parameters.require("id"))
             return try await engine.deleted { [engine] _ in try engine.deleteTrace(id) }
         }

@@ -196,16 +196,16 @@ extension SignalEvent {
 }
 
 extension Value {
-    /// An object with a timestamp where it has none; anything else as it is.
+    /// An object with a timestamp where it has none, or null; anything else as it is.
     fileprivate func stamped(_ now: Timestamp) -> Value {
-        guard var object, object["timestamp"] == nil else { return self }
+        guard var object, (object["timestamp"] ?? .null) == .null else { return self }
         object["timestamp"] = .string(now.description)
         return .object(object)
     }
 
-    /// An object with an id where it has none.
+    /// An object with an id where it has none, or null.
     fileprivate func identified() -> Value {
-        guard var object, object["id"] == nil else { return self }
+        guard var object, (object["id"] ?? .null) == .null else { return self }
         object["id"] = .string(AnnotationID.fresh())
         return .object(object)
     }

@@ -183,7 +183,7 @@ import Testing
             #expect(try fault.json()["detail"]?.string?.contains("rule.lua:2: ") == true)
             #expect(try fault.json()["errors"]?.array?.first?["path"] == "rule.lua:2")
             #expect(try await plugin("rule", server)["state"] == "stale")
-            #expect(try await server.client.get("/api/plugins/rule/reload").status == 404)
+            #expect(try await server.client.get("/api/plugins/rule/reload").status == 405)
         }
         let none = { (configuration: inout EngineConfiguration) in configuration.pluginFolder = nil }
         try await TestServer.run(change: none) { server in
