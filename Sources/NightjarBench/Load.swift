@@ -6,6 +6,21 @@ struct LoadBody: Sendable {
     let spanCount: Int
     /// Where the trace ids lie.
     let traceIDs: [Int]
+    /// Where the starts lie, each span's end 9 bytes on.
+    let times: [Int]
+
+    /// The trace of the span of a number, as hex.
+    func traceID(_ span: Int) -> String {
+        bytes[traceIDs[span]..<traceIDs[span] + 16].map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }
+            .joined()
+    }
+
+    mutating func add(_ nano: UInt64, at offset: Int) {
+        var value: UInt64 = 0
+        for byte in 0..<8 { value |= UInt64(bytes[offset + byte]) << (8 * byte) }
+        value += nano
+        for byte in 0..<8 { bytes[offset + byte] = UInt8(truncatingIfNeeded: value >> (8 * byte)) }
+    }
 }
 
 /// A deterministic set of requests, and what has to come of them.
@@ -24,7 +39,7 @@ struct Load: Sendable {
     var byteCount: Int { bodies.reduce(0) { $0 + $1.bytes.count } }
 
     /// The first trace's start, in seconds since 1970.
-    private static let start: UInt64 = 1_790_000_000
+    static let start: UInt64 = 1_790_000_000
     private static let spacingNano: UInt64 = 7_000_000
 
     /// Traces from one seed until there are at least so many spans, exported by one process for each service and environment:
@@ -60,8 +75,9 @@ struct Load: Sendable {
         for resource in order { export(resource, queues[resource] ?? [], writesJSON) }
     }
 
-    /// Makes traces that were not there before of the same requests: a span sent again would not be counted again.
-    mutating func renew() {
+    /// Makes traces that were not there before of the same requests, later by so many nanoseconds: a span sent again would not
+    /// be counted again.
+    mutating func renew(later nano: UInt64 = 0) {
         let salt = generation ^ (generation + 1)
         generation += 1
         for index in bodies.indices {
@@ -69,6 +85,11 @@ struct Load: Sendable {
                 for byte in 0..<4 {
                     bodies[index].bytes[offset + byte] ^= UInt8(truncatingIfNeeded: salt >> (8 * byte))
                 }
+            }
+            guard nano > 0 else { continue }
+            for offset in bodies[index].times {
+                bodies[index].add(nano, at: offset)
+                bodies[index].add(nano, at: offset + 9)
             }
         }
     }
@@ -97,6 +118,7 @@ struct Load: Sendable {
     ) -> LoadBody {
         var group = ProtobufWriter()
         var places: [Int] = []
+        var times: [Int] = []
         group.message(1) { $0.attributes(1, resource.attributes) }
         for scope in scopes {
             var inner = ProtobufWriter()
@@ -109,13 +131,15 @@ struct Load: Sendable {
             }
             let start = group.content(2, inner.bytes)
             places += offsets.map { $0 + start + SpanDraft.traceIDOffset }
+            times += zip(offsets, scope.spans).map { $0 + start + $1.span.timeOffset }
         }
         var request = ProtobufWriter()
         let start = request.content(1, group.bytes)
         return LoadBody(
             bytes: request.bytes,
             spanCount: places.count,
-            traceIDs: places.map { $0 + start }
+            traceIDs: places.map { $0 + start },
+            times: times.map { $0 + start }
         )
     }
 }

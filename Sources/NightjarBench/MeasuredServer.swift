@@ -51,6 +51,15 @@ final class MeasuredServer: Sendable {
         return clockNanoseconds(clock)
     }
 
+    /// The size of its database with what belongs to it, in bytes.
+    var databaseBytes: Int {
+        ["", "-wal"].reduce(0) { sum, end in
+            let attributes = try? FileManager.default.attributesOfItem(atPath: data.path("nightjar.db\(end)"))
+            // Absent where there is none.
+            return sum + ((attributes?[.size] as? Int) ?? 0)
+        }
+    }
+
     /// The most memory that it has had, in MiB.
     var peakMebibytes: Int {
         // Absent on other systems than Linux; then it stays unsaid.

@@ -5,6 +5,8 @@ struct BenchOptions: Sendable {
     /// The benchmarks to run; empty: all.
     var names: [String] = []
     var isQuick = false
+    /// How many spans are stored where queries are measured.
+    var storedSpans = 1_000_000
     /// How often each is measured, after one warm-up.
     var runs = 5
 

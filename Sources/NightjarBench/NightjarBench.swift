@@ -10,10 +10,11 @@ struct NightjarBench {
         ("path", { options in try await PathBenchmark.run(options) }),
         ("serve", { options in try await ServeBenchmark.run(options) }),
         ("reload", { options in try await ReloadBenchmark.run(options) }),
+        ("stored", { options in try await StoredBenchmark.run(options) }),
     ]
 
     private static let usage = """
-        usage: NightjarBench [--quick] [--runs N] [NAME...]
+        usage: NightjarBench [--quick] [--runs N] [--spans N] [NAME...]
         NAME is one of \(all.map(\.name).joined(separator: ", ")); without one all run.
         """
 
@@ -45,6 +46,9 @@ struct NightjarBench {
         while let argument = rest.popFirst() {
             switch argument {
             case "--quick": options.isQuick = true
+            case "--spans":
+                guard let spans = rest.popFirst().flatMap({ Int($0) }), spans > 0 else { return nil }
+                options.storedSpans = spans
             case "--runs":
                 guard let runs = rest.popFirst().flatMap({ Int($0) }), runs > 0 else { return nil }
                 options.runs = runs

@@ -99,4 +99,7 @@ extension SpanDraft {
 
     /// After a tag and a length of one byte each.
     static let traceIDOffset = 2
+
+    /// Where the start lies in those bytes, 8 of them, and the end 9 bytes on; a name is shorter than 128 bytes.
+    var timeOffset: Int { 18 + 10 + (parent == 0 ? 0 : 10) + 2 + name.utf8.count + 2 + 1 }
 }

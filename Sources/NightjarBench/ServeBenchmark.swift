@@ -126,7 +126,7 @@ enum ServeBenchmark {
     }
 
     /// One connection's part: whatever body is next, until none is left. Returns how long each answer took.
-    private static func sendShare(
+    static func sendShare(
         _ bodies: [LoadBody],
         _ next: Counter,
         _ refused: Counter,
