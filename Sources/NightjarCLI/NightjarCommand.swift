@@ -16,6 +16,7 @@ struct NightjarCommand: AsyncParsableCommand {
         subcommands: [
             ServeCommand.self, RunCommand.self, ScoreCommand.self, CheckCommand.self, TestCommand.self,
             NewCommand.self, TypesCommand.self, PluginsCommand.self, TopCommand.self, ExplainCommand.self,
+            TailCommand.self, TracesCommand.self, ScoresCommand.self, FeedbackCommand.self,
             MetricsCommand.self, VersionCommand.self,
         ]
     )

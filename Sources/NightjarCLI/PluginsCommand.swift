@@ -91,7 +91,7 @@ struct PluginControl: ParsableArguments {
     var json = false
 
     /// Tells the server to do something with the plugin, and says how it is then.
-    /// - Throws: As ``ServerConnection/post(_:)``.
+    /// - Throws: As ``ServerConnection/post(_:_:)``.
     func perform(_ action: String) async throws {
         try checkPluginName(name)
         let answer = try await server.connection().post("api/plugins/\(name)/\(action)")

@@ -32,26 +32,42 @@ struct ServerConnection {
 
     private static let patienceSeconds = 30.0
 
-    /// What the server answers to a GET.
+    /// What the server answers to a GET with these parameters.
     /// - Throws: ``Outcome/environment`` where it cannot be reached or is no Nightjar, ``Outcome/failed`` where it refuses, each
     ///   after one line that says so.
-    func get(_ path: String) async throws -> Value {
-        try await value(of: URLRequest(url: url.appending(path: path)))
+    func get(_ path: String, _ query: [URLQueryItem] = []) async throws -> Value {
+        try await value(of: URLRequest(url: address(of: path, query)))
     }
 
-    /// What the server answers to a POST without a body.
-    /// - Throws: As ``get(_:)``.
-    func post(_ path: String) async throws -> Value {
-        var request = URLRequest(url: url.appending(path: path))
+    /// What the server answers to a POST, of JSON where there is a body.
+    /// - Throws: As ``get(_:_:)``.
+    func post(_ path: String, _ body: Value? = nil) async throws -> Value {
+        var request = URLRequest(url: address(of: path))
         request.httpMethod = "POST"
+        if let body {
+            request.httpBody = Data(body.json.utf8)
+            request.setValue("application/json", forHTTPHeaderField: "Content-Type")
+        }
         return try await value(of: request)
+    }
+
+    /// The URL of a path with parameters.
+    func address(of path: String, _ query: [URLQueryItem] = []) -> URL {
+        let address = url.appending(path: path)
+        guard !query.isEmpty, var parts = URLComponents(url: address, resolvingAgainstBaseURL: false) else {
+            return address
+        }
+        parts.queryItems = query
+        // A plus sign may stand in a parameter as it is, and would be read as a space.
+        parts.percentEncodedQuery = parts.percentEncodedQuery?.replacing("+", with: "%2B")
+        return parts.url ?? address
     }
 
     private func value(of request: URLRequest) async throws -> Value {
         let (data, status) = try await answer(to: request)
         // What is no JSON is told below, whatever was wrong with it.
         let value = try? Value(jsonBytes: Array(data))
-        guard status == 200 else {
+        guard (200..<300).contains(status) else {
             complain(
                 "\(url.absoluteString) answers \(status)" + (value?["detail"]?.string.map { ": \($0)" } ?? "")
             )

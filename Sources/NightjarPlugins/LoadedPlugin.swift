@@ -254,6 +254,8 @@ package struct PluginLogLine: Sendable, Equatable {
 /// Passes lines about plugins on, as one function.
 struct PluginLog: Sendable {
     let receive: @Sendable (PluginLogLine) -> Void
+    /// Who is told of errors as they happen.
+    var errors: PluginErrorFeed?
 
     func write(_ level: LogLevel, _ plugin: String?, _ message: String) {
         receive(PluginLogLine(level: level, plugin: plugin, message: message))

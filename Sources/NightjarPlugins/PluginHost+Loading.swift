@@ -165,6 +165,7 @@ extension PluginHost {
             }
             let rest = keeps ? "; the running version stays" : ""
             environment.log.write(.error, name, "does not load: \(error.detail)\(rest)")
+            environment.log.errors?.tell(PluginErrorNotice(error, at: environment.now()))
             return false
         }
     }

@@ -52,6 +52,8 @@ package final class PluginHost: Sendable {
     /// So often is the state of plugins saved.
     static let stateSaveNanoseconds: Int64 = 10_000_000_000
 
+    /// Tells of errors as they happen.
+    package let errorFeed = PluginErrorFeed()
     let state: Mutex<State>
     let folder: PluginFolder
     let environment: PluginEnvironment
@@ -78,7 +80,7 @@ package final class PluginHost: Sendable {
             registry: registry,
             limits: configuration.limits,
             settings: configuration.settings,
-            log: PluginLog(receive: log),
+            log: PluginLog(receive: log, errors: errorFeed),
             now: now
         )
         self.workers = workers

@@ -141,6 +141,18 @@ extension PluginSession {
         let plugin = slot.member.plugin
         slot.record.countError()
         let count = plugin.errors.add(failure, rule: slot.rule.name, trace: scope.traceID, at: scope.now)
+        plugin.log.errors?.tell(
+            PluginErrorNotice(
+                plugin: plugin.name,
+                rule: slot.rule.name,
+                message: failure.message,
+                traceback: failure.traceback,
+                isLimit: failure.outcome.isLimit,
+                traceID: scope.traceID,
+                timestamp: scope.now,
+                count: count
+            )
+        )
         // The first, then ever more rarely: a rule that fails on every event must not fill the log.
         if count & (count - 1) == 0 {
             plugin.log.write(.error, plugin.name, failure.message + (count > 1 ? " (\(count) times)" : ""))

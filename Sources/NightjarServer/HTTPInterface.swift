@@ -10,6 +10,7 @@ import UnixSignals
 package struct HTTPInterface: Service {
     private let configuration: ServerConfiguration
     private let engine: Engine
+    private let live: LiveFeed
     private let logger: Logger
     private let onRunning: @Sendable (String) -> Void
 
@@ -22,6 +23,7 @@ package struct HTTPInterface: Service {
     ) {
         self.configuration = configuration
         self.engine = engine
+        live = LiveFeed(engine: engine, configuration.live)
         self.logger = logger
         self.onRunning = onRunning
     }
@@ -42,7 +44,16 @@ package struct HTTPInterface: Service {
             logger: quiet(logger)
         )
         do {
-            try await application.run()
+            // Who reads live would read for ever: they are told to go.
+            try await withTaskCancellationHandler {
+                try await withGracefulShutdownHandler {
+                    try await application.run()
+                } onGracefulShutdown: {
+                    live.stop()
+                }
+            } onCancel: {
+                live.stop()
+            }
         } catch is CancellationError {
             // Told to stop, with requests still open.
         } catch {
@@ -80,6 +91,7 @@ package struct HTTPInterface: Service {
         AnnotationRoutes(engine: engine, bodyBytes: configuration.bodyBytes).add(to: router)
         StatusRoutes(engine: engine).add(to: router)
         PluginRoutes(engine: engine).add(to: router)
+        LiveRoutes(feed: live, engine: engine, settings: configuration.live).add(to: router)
         return router.finished()
     }
 

@@ -27,6 +27,8 @@ package struct ServerConfiguration: Sendable {
     package var exporters: [ExporterConfiguration] = []
     /// Whether a plugin's own tests must pass before a new version of it goes live.
     package var testsPlugins = false
+    /// What those who read events live get.
+    package var live = LiveSettings()
     /// Whether listening beyond loopback without keys is allowed.
     package var isInsecureAllowed = false
 

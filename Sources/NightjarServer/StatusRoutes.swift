@@ -50,6 +50,7 @@ struct StatusRoutes {
         /api/plugins        which plugins run, how they fare and what they cost; /{name}/source: the text that runs;
                             POST /{name}/reload, /disable, /enable or /rollback
         /api/openapi.json   all routes with their parameters and answers, as OpenAPI 3.1
+        /api/live           events as they pass, server-sent
         /healthz, /readyz   alive; ready to take data
 
         """

@@ -19,6 +19,7 @@ struct TestServer {
     static func run(
         plugins: [String: String]? = nil,
         trace: TraceConfiguration = TraceConfiguration(),
+        live: LiveSettings = LiveSettings(),
         change: (inout EngineConfiguration) -> Void = { _ in },
         _ body: (TestServer) async throws -> Void
     ) async throws {
@@ -38,6 +39,7 @@ struct TestServer {
         let engine = try Engine(configuration, logger: logger)
         var server = ServerConfiguration(engine: configuration)
         server.port = 0
+        server.live = live
         let (addresses, continuation) = AsyncStream.makeStream(of: String.self)
         let interface = HTTPInterface(server, engine: engine, logger: logger) { continuation.yield($0) }
         try await withThrowingTaskGroup(of: Void.self) { group in

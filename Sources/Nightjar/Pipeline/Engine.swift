@@ -36,6 +36,9 @@ package final class Engine: Sendable {
     /// What exporters and subscribers hang on.
     package let bus: ObservabilityBus
 
+    /// What is counted of those who read events live.
+    package let live = LiveCounts()
+
     /// Where the store is read.
     package let reads = ReadQueue()
     let reader = OTLPSpanReader()
@@ -75,6 +78,7 @@ package final class Engine: Sendable {
         // The host's own names come first: neither a plugin nor what is stored can take them.
         _ = try HostMetrics(registry)
         try PluginCounts.declare(registry)
+        try LiveCounts.declare(registry)
         try registry.setBuckets(configuration.buckets)
         let catalogue = try Catalogue(
             registry,

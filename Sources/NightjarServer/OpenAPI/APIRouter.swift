@@ -121,7 +121,7 @@ extension Operation {
         for parameter in parameters {
             guard let known = parameter.schema["enum"]?.array?.compactMap(\.string),
                 let value = request.uri.queryParameters[Substring(parameter.name)],
-                !known.contains(String(value))
+                !value.isEmpty, !known.contains(String(value))
             else { continue }
             throw Problem(.badRequest, "\(parameter.name) must be one of \(known.joined(separator: ", "))")
         }

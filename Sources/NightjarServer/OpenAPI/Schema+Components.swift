@@ -2,7 +2,7 @@ import NightjarSignals
 
 /// What several routes give or take.
 extension Schema {
-    static let components: Value.Object = signals.merging(answers).merging(inputs)
+    static let components: Value.Object = signals.merging(answers).merging(inputs).merging(reports)
 
     private static let problem = object([
         "type": text, "title": text, "status": integer(from: 400, to: 599), "detail": text,
@@ -67,7 +67,7 @@ extension Schema {
 
     static let level = one(of: ["debug", "info", "warn", "error", "fatal"])
 
-    private static let signals: Value.Object = [
+    static let signals: Value.Object = [
         "Problem": problem, "Usage": usage, "Span": span, "Correlation": correlation, "Score": score,
         "Feedback": feedback, "Log": log,
         // What OTLP answers instead of a problem, in JSON.
@@ -92,7 +92,8 @@ extension Schema {
             "isPartial": flag, "isOpen": flag, "startTime?": instant, "endTime?": instant,
             "durationMs?": number,
             "service?": text, "environment?": text, "agent?": text, "workflow?": text, "userId?": text,
-            "sessionId?": text, "usage?": named("Usage"), "receivedAt": instant, "lastReceivedAt": instant,
+            "sessionId?": text, "models?": texts, "tools?": texts, "agents?": texts, "tags?": texts,
+            "usage?": named("Usage"), "receivedAt": instant, "lastReceivedAt": instant,
         ]),
         "RuleOutcome": object([
             "plugin": text, "rule": text, "event": text, "place": text, "generation": count,
@@ -117,7 +118,7 @@ extension Schema {
             "unit?": text,
             "help?": text, "buckets?": list(number),
             "quantiles?": object(["p50": number, "p95": number, "p99": number]), "labelNames": texts,
-            "seriesCount": count, "overflowed": flag, "overflowCount?": count,
+            "seriesCount": count, "overflowed": flag, "overflowCount?": count, "lastSeen?": instant,
             "dropped": list(object(["label": text, "reason": text, "count": count, "samples": texts])),
         ]), "Plugin": plugin,
         "PluginSource": object([

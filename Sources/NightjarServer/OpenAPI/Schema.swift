@@ -12,15 +12,17 @@ enum Schema {
     /// An object with whatever keys.
     static let members: Value = ["type": "object"]
     static let instant: Value = ["type": "string", "format": "date-time"]
+    /// An instant of ISO 8601 that fits.
+    static let writtenTime: Value = [
+        "type": "string",
+        "pattern":
+            "^(19[7-9]|20[0-9]|21[0-9])[0-9]-(0[1-9]|1[0-2])-(0[1-9]|1[0-9]|2[0-8])T([01][0-9]|2[0-3])(:[0-5][0-9]){2}(\\.[0-9]{1,9})?Z$",
+    ]
+
     /// An instant as a caller may write it: what fits 64 bits of nanoseconds since 1970.
     static let writtenInstant: Value = [
         "anyOf": [
-            [
-                "type": "string",
-                "pattern":
-                    "^(19[7-9]|20[0-9]|21[0-9])[0-9]-(0[1-9]|1[0-2])-(0[1-9]|1[0-9]|2[0-8])T([01][0-9]|2[0-3])(:[0-5][0-9]){2}(\\.[0-9]{1,9})?Z$",
-            ],
-            ["type": "number", "minimum": -9_199_999_999_999, "maximum": 9_199_999_999_999],
+            writtenTime, ["type": "number", "minimum": -9_199_999_999_999, "maximum": 9_199_999_999_999],
         ]
     ]
     static let traceID: Value = ["type": "string", "pattern": "^[0-9a-f]{32}$"]
