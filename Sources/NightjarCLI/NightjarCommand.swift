@@ -17,7 +17,8 @@ struct NightjarCommand: AsyncParsableCommand {
             ServeCommand.self, RunCommand.self, ScoreCommand.self, CheckCommand.self, TestCommand.self,
             NewCommand.self, TypesCommand.self, PluginsCommand.self, TopCommand.self, ExplainCommand.self,
             TailCommand.self, TracesCommand.self, ScoresCommand.self, FeedbackCommand.self,
-            MetricsCommand.self, VersionCommand.self,
+            MetricsCommand.self, CleanupCommand.self, ExportCommand.self, ImportCommand.self,
+            VersionCommand.self,
         ]
     )
 

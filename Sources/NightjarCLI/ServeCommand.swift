@@ -6,6 +6,7 @@ import NightjarBus
 import NightjarPlugins
 import NightjarServer
 import NightjarSignals
+import Synchronization
 
 /// `nightjar serve`.
 struct ServeCommand: AsyncParsableCommand {
@@ -56,7 +57,8 @@ struct ServeCommand: AsyncParsableCommand {
     var insecure = false
 
     func run() async throws {
-        var configuration = try resolved()
+        let (flags, config) = (flags, config)
+        var configuration = try Self.resolved(config, flags)
         if printConfig { return print(configuration.yaml, terminator: "") }
         configuration.server.isInsecureAllowed = insecure
         if let fault = configuration.server.fault {
@@ -65,14 +67,20 @@ struct ServeCommand: AsyncParsableCommand {
         }
         var logger = Logger(label: "nightjar", factory: StreamLogHandler.standardError(label:))
         logger.logLevel = Logger.Level(configuration.server.logLevel ?? .info)
-        let settings = try stated { () throws(ConfigurationFaults) in try configuration.engineConfiguration()
+        let settings = try Self.stated { () throws(ConfigurationFaults) in
+            try configuration.engineConfiguration()
         }
         do {
             let engine = try Engine(settings, logger: logger)
             let server = HTTPInterface(configuration.server, engine: engine, logger: logger) { address in
                 announce(address, engine)
             }
+            let current = Mutex(configuration)
+            let hangups = Hangups { [logger] in
+                current.withLock { Self.reload(&$0, config, flags, engine, logger) }
+            }
             try await server.runUntilToldToStop()
+            withExtendedLifetime(hangups) {}
         } catch {
             complain("cannot serve: \(error)")
             throw Outcome.environment
@@ -93,15 +101,48 @@ struct ServeCommand: AsyncParsableCommand {
 
     // MARK: - Configuration
 
-    private func resolved() throws -> ResolvedConfiguration {
-        var sources = ConfigurationSources()
-        sources.file = try file()
-        sources.environment = ProcessInfo.processInfo.environment
+    private var flags: [String: String] {
         let flags = [
             "listen": listen, "db": db, "plugins.dir": plugins, "logLevel": logLevel,
             "plugins.testOnReload": testOnReload ? "true" : nil,
         ]
-        sources.flags = flags.compactMapValues(\.self)
+        return flags.compactMapValues(\.self)
+    }
+
+    /// Reads the configuration again; what can change while the server runs is taken over, the rest is told.
+    private static func reload(
+        _ configuration: inout ResolvedConfiguration,
+        _ config: String?,
+        _ flags: [String: String],
+        _ engine: Engine,
+        _ logger: Logger
+    ) {
+        guard let newer = try? resolved(config, flags) else {
+            // Each fault has been told.
+            return logger.error("the configuration is as it was: the new one is not valid")
+        }
+        let changes = configuration.changes(to: newer)
+        newer.apply(to: engine)
+        for change in changes {
+            if change.isLive {
+                logger.notice("\(change.path) was read again and holds from now on")
+            } else {
+                logger.warning("\(change.path) was changed; that takes a new start")
+            }
+        }
+        if changes.isEmpty { logger.notice("the configuration was read again; nothing is otherwise") }
+        // What takes a new start is told again until there was one.
+        if !changes.contains(where: { !$0.isLive }) { configuration = newer }
+    }
+
+    private static func resolved(
+        _ config: String?,
+        _ flags: [String: String]
+    ) throws -> ResolvedConfiguration {
+        var sources = ConfigurationSources()
+        sources.file = try file(config)
+        sources.environment = ProcessInfo.processInfo.environment
+        sources.flags = flags
         let engine = EngineConfiguration(cores: ProcessInfo.processInfo.activeProcessorCount)
         return try stated { () throws(ConfigurationFaults) in
             try ResolvedConfiguration(sources, engine: engine)
@@ -109,7 +150,7 @@ struct ServeCommand: AsyncParsableCommand {
     }
 
     /// The configuration file that was named, else the usual one if it is there.
-    private func file() throws -> (name: String, text: String)? {
+    private static func file(_ config: String?) throws -> (name: String, text: String)? {
         let name = config ?? "nightjar.yaml"
         guard let data = FileManager.default.contents(atPath: name) else {
             if config == nil, !FileManager.default.fileExists(atPath: name) { return nil }
@@ -124,7 +165,7 @@ struct ServeCommand: AsyncParsableCommand {
     }
 
     /// What `body` gives; every fault of the configuration is told, a line each.
-    private func stated<Answer>(_ body: () throws(ConfigurationFaults) -> Answer) throws -> Answer {
+    private static func stated<Answer>(_ body: () throws(ConfigurationFaults) -> Answer) throws -> Answer {
         do throws(ConfigurationFaults) {
             return try body()
         } catch {

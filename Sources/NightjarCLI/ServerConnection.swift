@@ -63,8 +63,34 @@ struct ServerConnection {
         return parts.url ?? address
     }
 
+    /// A GET of what may take any time.
+    func request(_ path: String, _ query: [URLQueryItem]) -> URLRequest {
+        URLRequest(url: address(of: path, query))
+    }
+
+    /// What the server answers to a POST of a body; one that has no room is asked again, for a minute.
+    /// - Throws: As ``get(_:)``.
+    func post(_ path: String, _ body: [UInt8], type: String = "application/json") async throws -> Value {
+        var request = URLRequest(url: url.appending(path: path))
+        request.httpMethod = "POST"
+        request.httpBody = Data(body)
+        request.setValue(type, forHTTPHeaderField: "Content-Type")
+        for _ in 1..<Self.tries {
+            let (data, status) = try await answer(to: request)
+            guard status == 429 || status == 503 else { return try value(data, status) }
+            try await Task.sleep(for: .seconds(1))
+        }
+        return try await value(of: request)
+    }
+
+    private static let tries = 60
+
     private func value(of request: URLRequest) async throws -> Value {
         let (data, status) = try await answer(to: request)
+        return try value(data, status)
+    }
+
+    private func value(_ data: Data, _ status: Int) throws -> Value {
         // What is no JSON is told below, whatever was wrong with it.
         let value = try? Value(jsonBytes: Array(data))
         guard (200..<300).contains(status) else {

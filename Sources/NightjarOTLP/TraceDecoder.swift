@@ -176,6 +176,10 @@ struct TraceDecoder {
             rejections.add(.attributes, at: path)
             return
         }
+        guard max(scratch.row.start_nano, scratch.row.end_nano) >= limits.oldestUnixNano else {
+            rejections.add(.tooOld, at: path)
+            return
+        }
         if scratch.facts.text(.logfireType).equals("pending_span"), !scratch.facts.has(.nativeType) {
             dropped += 1
             return

@@ -17,6 +17,8 @@ package struct TraceRequest: Sendable {
         package var spanBytes = 16 << 20
         /// The most attributes a span may have.
         package var attributes = 1024
+        /// A span whose last instant lies before it, in nanoseconds since 1970, is refused; 0: none is too old.
+        package var oldestUnixNano: UInt64 = 0
 
         /// The bounds of the signals contract, section 11.
         package init() {}
@@ -31,6 +33,8 @@ package struct TraceRequest: Sendable {
     package let dropped: Int
     /// How many spans were refused; the rest of the request holds.
     package let rejected: Int
+    /// How many of those were refused because they are too old.
+    package let tooOld: Int
     /// Why spans were refused; nil where none were.
     package let rejectedMessage: String?
 
@@ -72,6 +76,7 @@ package struct TraceRequest: Sendable {
             spanCount: decoder.spanCount,
             dropped: decoder.dropped,
             rejected: decoder.rejections.count,
+            tooOld: decoder.rejections.count(of: .tooOld),
             rejectedMessage: decoder.rejections.message,
             payload: payload
         )
@@ -101,6 +106,7 @@ struct Rejections {
         case identifier
         case spanBytes
         case attributes
+        case tooOld
         case malformedIdentifier
         case withoutPoints
         case malformedPoint
@@ -110,6 +116,7 @@ struct Rejections {
             case .identifier: "with a missing, malformed or all-zero trace or span id"
             case .spanBytes: "too large"
             case .attributes: "with too many attributes"
+            case .tooOld: "older than retention.refuseOlderThan allows"
             case .malformedIdentifier: "with a malformed trace or span id"
             case .withoutPoints: "without a name or without data of a known kind"
             case .malformedPoint: "without a value or with buckets that do not fit their bounds"
@@ -125,6 +132,9 @@ struct Rejections {
     init(of items: String) { self.items = items }
 
     var count: Int { counts.reduce(0, +) }
+
+    /// How many were refused for one reason.
+    func count(of reason: Reason) -> Int { counts[reason.rawValue] }
 
     /// One line with the counts and the place of the first item refused.
     var message: String? {

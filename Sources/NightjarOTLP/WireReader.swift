@@ -50,6 +50,14 @@ struct WireReader {
     @inline(__always)
     var remaining: Int { end - at }
 
+    /// What is left.
+    var rest: UnsafeRawBufferPointer { UnsafeRawBufferPointer(start: at, count: remaining) }
+
+    /// What lies between here and where another reader of the same message is.
+    func bytes(to later: WireReader) -> UnsafeRawBufferPointer {
+        UnsafeRawBufferPointer(start: at, count: later.at - at)
+    }
+
     /// The place of the cursor in the body.
     var offset: Int { at - origin }
 

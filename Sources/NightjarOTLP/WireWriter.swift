@@ -38,6 +38,9 @@ struct WireWriter {
         bytes.append(contentsOf: content)
     }
 
+    /// Appends fields that are written already.
+    mutating func append(_ fields: [UInt8]) { bytes += fields }
+
     mutating func field(_ number: UInt32, _ text: nj_text) { field(number, text.buffer) }
 
     mutating func field(_ number: UInt32, _ text: String) {

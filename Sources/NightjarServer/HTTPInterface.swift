@@ -92,6 +92,8 @@ package struct HTTPInterface: Service {
         StatusRoutes(engine: engine).add(to: router)
         PluginRoutes(engine: engine).add(to: router)
         LiveRoutes(feed: live, engine: engine, settings: configuration.live).add(to: router)
+        CleanupRoutes(engine: engine).add(to: router)
+        TransferRoutes(engine: engine, bodyBytes: configuration.bodyBytes).add(to: router)
         return router.finished()
     }
 

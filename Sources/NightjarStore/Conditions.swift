@@ -25,16 +25,22 @@ struct Conditions {
     /// Adds a condition without a place.
     mutating func add(_ clause: String) { clauses.append(clause) }
 
-    /// Holds the list to one page, newest first; the rest of the statement.
-    mutating func page(of time: String, after cursor: PageCursor?, limit: Int) -> String {
+    /// Holds the list to one page, newest first unless it is ascending; the rest of the statement.
+    mutating func page(
+        of time: String,
+        after cursor: PageCursor?,
+        limit: Int,
+        isAscending: Bool = false
+    ) -> String {
+        let (beyond, order) = isAscending ? (">", "ASC") : ("<", "DESC")
         self.limit = min(max(limit, 1), TraceQuery.largestLimit)
-        add("(\(time), row) < (?, ?)", cursor) { $0.bind($1, $2.time) }
+        add("(\(time), row) \(beyond) (?, ?)", cursor) { $0.bind($1, $2.time) }
         if let cursor { binds.append { $0.bind($1, cursor.row) } }
         // One more than the page holds, to know whether there is another page.
         let rows = self.limit + 1
         binds.append { $0.bind($1, rows) }
         let filter = clauses.isEmpty ? "" : "WHERE \(clauses.joined(separator: " AND ")) "
-        return "\(filter)ORDER BY \(time) DESC, row DESC LIMIT ?"
+        return "\(filter)ORDER BY \(time) \(order), row \(order) LIMIT ?"
     }
 
     func bind(to statement: PreparedStatement) {
@@ -67,7 +73,12 @@ package struct TraceConditions {
         }
         conditions.add("end_time - start_time >= ?", query.minimumDuration) { $0.bind($1, $2.nanoseconds) }
         conditions.add("end_time - start_time <= ?", query.maximumDuration) { $0.bind($1, $2.nanoseconds) }
-        let rest = conditions.page(of: time, after: query.cursor, limit: query.limit)
+        let rest = conditions.page(
+            of: time,
+            after: query.cursor,
+            limit: query.limit,
+            isAscending: query.isAscending
+        )
         sql = "SELECT \(Columns.trace), \(time), row FROM traces \(rest)"
         self.conditions = conditions
     }

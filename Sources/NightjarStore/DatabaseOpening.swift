@@ -14,6 +14,10 @@ func openDatabase(
         // A rollback that fails must not end the process; the next group tries it again.
         configuration.allowsUnsafeTransactions = true
         configuration.prepareDatabase { db in
+            // Before anything is written, or it does nothing: what is deleted can then be given back to the disk in small steps.
+            if location != .memory, try Int.fetchOne(db, sql: "PRAGMA page_count") == 0 {
+                try db.execute(sql: "PRAGMA auto_vacuum = INCREMENTAL")
+            }
             // No memory mapping: a failing disk would then be a SIGBUS instead of an error.
             // 16 MiB a connection; the operating system caches the rest of the file.
             try db.execute(
@@ -33,7 +37,8 @@ func openDatabase(
             // commits share less often; it is also about how much a start after a crash reads.
             try db.execute(
                 sql: """
-                    PRAGMA synchronous = FULL; PRAGMA cache_size = -65536; PRAGMA wal_autocheckpoint = 8192
+                    PRAGMA synchronous = FULL; PRAGMA cache_size = -65536; PRAGMA wal_autocheckpoint = 8192;
+                    PRAGMA journal_size_limit = 67108864
                     """
             )
         }

@@ -43,6 +43,7 @@ final class GroupCommit {
     private let writers: Writers
     private let effects: EffectsWriter
     private let memory: MemoryBound?
+    private let sweeper: RetentionSweeper
     private let ledger: SeriesLedger
     private let now: @Sendable () -> Timestamp
     /// So often is looked for series that are idle: they lose their place after a day, and are folded after 90.
@@ -57,6 +58,12 @@ final class GroupCommit {
         memory =
             location == .memory
             ? try MemoryBound(db, limit: settings.memoryBytes, eraser: writers.eraser) : nil
+        sweeper = try RetentionSweeper(
+            db,
+            eraser: writers.eraser,
+            settings: settings,
+            forget: effects.noteDeleted
+        )
     }
 
     /// Commits everything or nothing. New totals are visible in the ledger when it returns.
@@ -101,6 +108,14 @@ final class GroupCommit {
             if db.isInsideTransaction { try? db.rollback() }
             throw error
         }
+    }
+
+    /// Does a step of a sweep; what it deleted, and whether the sweep is over.
+    func sweep(_ db: Database, _ plan: SweepPlan, isNew: Bool) throws -> (count: SweepCount, isOver: Bool) {
+        // Left behind where a rollback failed.
+        if db.isInsideTransaction { try db.rollback() }
+        if isNew { sweeper.begin() }
+        return try sweeper.run(plan, db)
     }
 
     /// Lets go of series that have been idle, once in a while.

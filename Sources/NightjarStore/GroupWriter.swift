@@ -5,7 +5,7 @@ import NightjarSignals
 
 /// The one thread that writes: takes groups from the backlog, commits them, tells who waits.
 final class GroupWriter: @unchecked Sendable {
-    // Unchecked: `backlog`, `status`, `flushers` and `isStopped` are only touched within `monitor.locked`; `commit` only in
+    // Unchecked: `backlog`, `sweeps`, `status`, `flushers` and `isStopped` are only touched within `monitor.locked`; `commit` only in
     // `init` and by the writer's thread.
 
     /// A worker's rule may make a value nested 64 deep, which is written as JSON recursively.
@@ -15,6 +15,7 @@ final class GroupWriter: @unchecked Sendable {
     private let settings: StoreSettings
     private let monitor = Monitor()
     private var backlog: CommitBacklog
+    private var sweeps: SweepSchedule
     private var status = StoreStatus()
     private var flushers = 0
     private var isStopped = false
@@ -29,6 +30,12 @@ final class GroupWriter: @unchecked Sendable {
         self.database = database
         self.settings = settings
         backlog = CommitBacklog(settings)
+        sweeps = SweepSchedule(
+            location == .memory ? nil : settings.retention,
+            delay: settings.sweepDelay,
+            interval: settings.sweepInterval,
+            at: .now
+        )
         commit = try database.writeWithoutTransaction {
             try GroupCommit($0, location, ledger: ledger, settings: settings)
         }
@@ -79,6 +86,32 @@ final class GroupWriter: @unchecked Sendable {
         guard isDone else { throw timedOut }
     }
 
+    /// Keeps what comes, and what is there, for so long from now on.
+    func set(_ retention: Retention?) {
+        monitor.locked {
+            sweeps.set(retention, at: .now)
+            monitor.wakeAll()
+        }
+    }
+
+    /// Sweeps as soon as a step is due, but not beyond a time; `completion` is called on the writer's thread.
+    /// - Throws: ``StoreError`` `overloaded` or `closed`.
+    func sweep(
+        _ plan: SweepPlan,
+        until deadline: ContinuousClock.Instant,
+        completion: @escaping @Sendable (Result<SweepCount, StoreError>) -> Void
+    ) throws(StoreError) {
+        let refusal = monitor.locked { () -> StoreError? in
+            guard !backlog.isClosing else { return StoreError(code: .closed, detail: "the store is closed") }
+            guard sweeps.add(.init(plan: plan, completion: completion, deadline: deadline)) else {
+                return StoreError(code: .overloaded, detail: "\(SweepSchedule.limit) cleanups wait already")
+            }
+            monitor.wakeAll()
+            return nil
+        }
+        if let refusal { throw refusal }
+    }
+
     /// Takes nothing more, and ends the thread when everything is done.
     func stop() {
         monitor.locked {
@@ -110,8 +143,26 @@ final class GroupWriter: @unchecked Sendable {
 
     // MARK: The thread
 
+    private enum Turn {
+        case commit(CommitBacklog.Group)
+        case sweep
+        case stop
+    }
+
     private func run() {
-        while let group = nextGroup() { perform(group) }
+        loop: while true {
+            switch nextTurn() {
+            case .commit(let group):
+                perform(group)
+                // However much comes, what is too old goes.
+                sweepIfDue()
+            case .sweep: sweepIfDue()
+            case .stop: break loop
+            }
+        }
+        for sweep in monitor.locked({ sweeps.close() }) {
+            sweep.completion?(.failure(StoreError(code: .closed, detail: "the store is closed")))
+        }
         // Statements belong to the connection: they go where nobody else is using it.
         database.writeWithoutTransaction { _ in commit = nil }
         monitor.locked {
@@ -120,17 +171,45 @@ final class GroupWriter: @unchecked Sendable {
         }
     }
 
-    /// Waits for the next group; nil at the end.
-    private func nextGroup() -> CommitBacklog.Group? {
+    /// Waits for what is to be done.
+    private func nextTurn() -> Turn {
         monitor.locked {
             while true {
                 switch backlog.next(at: .now) {
-                case .commit(let group): return group
-                case .stop: return nil
-                case .wait(let limit): monitor.wait(atMost: limit)
+                case .commit(let group): return .commit(group)
+                case .stop: return .stop
+                case .wait(let limit):
+                    let pause = sweeps.pause(at: .now)
+                    if pause == .zero { return .sweep }
+                    monitor.wait(atMost: min(limit, pause ?? limit))
                 }
             }
         }
+    }
+
+    /// Does one step of a sweep, where one is due.
+    private func sweepIfDue() {
+        let start = ContinuousClock.now
+        let due = monitor.locked { sweeps.begin(at: start, wallTime: settings.now()) }
+        guard let due, let commit else { return }
+        let ended: (sweep: SweepSchedule.Sweep, failure: StoreError?)?
+        do {
+            let step = try database.writeWithoutTransaction {
+                try commit.sweep($0, due.sweep.plan, isNew: due.isNew)
+            }
+            ended = monitor.locked {
+                status.swept.add(step.count)
+                return sweeps.stepped(step.count, isOver: step.isOver, from: start, to: .now)
+                    .map { ($0, nil) }
+            }
+        } catch {
+            ended = monitor.locked {
+                status.swept.failures += 1
+                return sweeps.failed(at: .now).map { ($0, StoreError(error)) }
+            }
+        }
+        guard let ended else { return }
+        ended.sweep.completion?(ended.failure.map { .failure($0) } ?? .success(ended.sweep.count))
     }
 
     private func perform(_ group: CommitBacklog.Group) {

@@ -7,9 +7,9 @@ package final class SQLiteStore: Journal, TelemetryStore {
     /// How many chunks a replay reads at once; between reads nothing is held open.
     private static let replayPage = 64
 
-    private let database: any DatabaseWriter
-    private let writer: GroupWriter
-    private let settings: StoreSettings
+    let database: any DatabaseWriter
+    let writer: GroupWriter
+    let settings: StoreSettings
 
     /// Opens the database, makes or migrates its tables, and starts the writer's thread.
     /// - Parameters:
@@ -101,7 +101,7 @@ package final class SQLiteStore: Journal, TelemetryStore {
     package func deleteFeedback(_ id: String) throws(StoreError) -> Bool { try delete(.feedback(id)) }
 
     private func delete(_ deletion: Deletion) throws(StoreError) -> Bool {
-        let answer = Answer()
+        let answer = Answer<SubmissionReceipt>()
         try writer.submit(
             Submission(deletions: [deletion], receivedAt: settings.now(), completion: answer.give)
         )

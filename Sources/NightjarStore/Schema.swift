@@ -1,24 +1,45 @@
 import GRDB
 
 /// The tables, by the steps in which they came about. A step that was released never changes: a new one follows it.
-enum Schema {
+package enum Schema {
     /// All steps, the oldest first.
-    static let steps: [(name: String, sql: String)] = [("1", first), ("2", second), ("3", third)]
+    package static let steps: [(name: String, sql: String)] = [("1", first), ("2", second), ("3", third)]
 
-    /// Brings a database to the newest step.
+    /// Which steps a database has; under this name since the first version.
+    private static let record = "grdb_migrations"
+
+    /// Brings a database to the newest step, all steps at once: one that fails leaves the database as it was.
     /// - Throws: ``StoreError`` `newerSchema` when it has steps that this program does not know.
     static func migrate(_ database: any DatabaseWriter) throws {
-        let migrator = migrator
-        try database.read { try refuseNewer($0, migrator) }
-        try migrator.migrate(database)
+        guard try !database.read(missing).isEmpty else { return }
+        try database.writeWithoutTransaction { db in
+            try db.inTransaction(.immediate) {
+                try db.execute(
+                    sql: "CREATE TABLE IF NOT EXISTS \(record) (identifier TEXT NOT NULL PRIMARY KEY)"
+                )
+                // Another process may have been faster.
+                for step in try missing(db) {
+                    do {
+                        try db.execute(sql: step.sql)
+                    } catch {
+                        let cause = StoreError(error)
+                        throw StoreError(
+                            code: cause.code,
+                            detail:
+                                "step \(step.name) of its tables failed, nothing was changed: \(cause.detail)"
+                        )
+                    }
+                    try db.execute(sql: "INSERT INTO \(record) VALUES (?)", arguments: [step.name])
+                }
+                return .commit
+            }
+        }
     }
 
     /// Checks that a database that may not be changed is at the newest step.
     /// - Throws: ``StoreError`` `newerSchema` or `failed` where it is not.
     static func checkIsCurrent(_ db: Database) throws {
-        let migrator = migrator
-        try refuseNewer(db, migrator)
-        guard try migrator.hasCompletedMigrations(db) else {
+        guard try missing(db).isEmpty else {
             throw StoreError(
                 code: .failed,
                 detail:
@@ -27,20 +48,17 @@ enum Schema {
         }
     }
 
-    private static var migrator: DatabaseMigrator {
-        var migrator = DatabaseMigrator().disablingDeferredForeignKeyChecks()
-        for step in steps {
-            migrator.registerMigration(step.name) { try $0.execute(sql: step.sql) }
+    /// The steps that a database does not have yet.
+    private static func missing(_ db: Database) throws -> [(name: String, sql: String)] {
+        guard try db.tableExists(record) else { return steps }
+        let found = Set(try String.fetchAll(db, sql: "SELECT identifier FROM \(record)"))
+        guard found.isSubset(of: steps.map(\.name)) else {
+            throw StoreError(
+                code: .newerSchema,
+                detail: "a newer version wrote this database; use that version, or another file"
+            )
         }
-        return migrator
-    }
-
-    private static func refuseNewer(_ db: Database, _ migrator: DatabaseMigrator) throws {
-        guard try migrator.hasBeenSuperseded(db) else { return }
-        throw StoreError(
-            code: .newerSchema,
-            detail: "a newer version wrote this database; use that version, or another file"
-        )
+        return steps.filter { !found.contains($0.name) }
     }
 
     // Ids are big-endian blobs, times are nanoseconds since 1970. A rowid table with an index on a random id appends its

@@ -35,7 +35,7 @@ extension SQLiteStore {
         _ scores: [Score],
         patience: Duration
     ) throws(StoreError) -> [AnnotationReceipt] {
-        let answer = Answer()
+        let answer = Answer<SubmissionReceipt>()
         var submission = Submission(scores: scores, receivedAt: wallClock(), completion: answer.give)
         submission.isBackfill = true
         try submit(submission)
@@ -66,7 +66,7 @@ extension SQLiteStore {
     }
 
     private func undo(_ undos: [ScoreUndo]) throws(StoreError) -> [ScoreUndo.Outcome] {
-        let answer = Answer()
+        let answer = Answer<SubmissionReceipt>()
         var submission = Submission(receivedAt: wallClock(), completion: answer.give)
         submission.undos = undos
         try submit(submission)

@@ -92,6 +92,9 @@ package final class StoreReader: StoredTraces {
 }
 
 extension StoreReader {
+    /// Whether there is a file.
+    package static func isThere(path: String) -> Bool { FileManager.default.fileExists(atPath: path) }
+
     /// Whether another program has a database open, reading or writing. A file that is not there is open nowhere.
     package static func isOpenElsewhere(path: String) throws(StoreError) -> Bool {
         guard FileManager.default.fileExists(atPath: path) else { return false }

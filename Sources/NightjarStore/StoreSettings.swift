@@ -38,6 +38,16 @@ package struct StoreSettings: Sendable {
     package var memoryBytes = 256 << 20
     /// How many streams of OTLP metrics are remembered; beyond, those go that had no point for longest.
     package var streams = 100_000
+    /// How long things are kept in a file; nil: for ever. A store in memory is bounded by its bytes.
+    package var retention: Retention?
+    /// How long after the start, or after another retention was set, is first looked for what is too old.
+    package var sweepDelay = Duration.seconds(60)
+    /// How often is looked for what is too old.
+    package var sweepInterval = Duration.seconds(3600)
+    /// How long one step of a sweep goes on deleting; inputs wait for so long, and for its commit.
+    package var sweepStep = Duration.milliseconds(10)
+    /// Rows that expire by a time of their own.
+    package var expiringRows = ExpiringRows.all
     /// The wall clock, for the time at which a record was made.
     package var now: @Sendable () -> Timestamp = wallClock
 

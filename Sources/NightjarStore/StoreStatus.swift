@@ -20,6 +20,8 @@ package struct StoreStatus: Sendable, Equatable {
     package var evictedLogs = 0
     /// How many scores and feedback, or versions of them, went because a store in memory was full.
     package var evictedAnnotations = 0
+    /// What sweeps deleted because it was too old or too much.
+    package var swept = SweepCount()
     /// Why the last transaction failed; nil after one that did not.
     package var lastError: StoreError?
 

@@ -26,6 +26,9 @@ package struct PageCursor: Sendable, Equatable, LosslessStringConvertible {
         self.init(time: time, row: row)
     }
 
+    /// Whether another page ended at the same time.
+    package func isOfTime(_ other: PageCursor) -> Bool { time == other.time }
+
     /// The text for a link to the next page.
     package var description: String { "\(time).\(row)" }
 }
@@ -40,6 +43,8 @@ package struct TraceQuery: Sendable, Equatable {
 
     /// The order, and the time that `from`, `to` and the cursor speak of.
     package var order = TraceOrder.start
+    /// Whether the oldest comes first.
+    package var isAscending = false
     /// Not before.
     package var from: Timestamp?
     /// Before.

@@ -47,6 +47,13 @@ enum Golden {
         limits:
           bodyBytes: 16MiB  # default
           valueBytes: 1MiB  # default
+        retention:
+          traces: 10d  # default
+          logs: 10d  # default
+          metrics: 10d  # default
+          scores: 10d  # default
+          # maxBytes: not set
+          # refuseOlderThan: not set
 
         """
 
@@ -113,6 +120,12 @@ enum Golden {
             fuel: 1000000
             emissions: 10
             share: 0.5
+        retention:
+          traces: 2d
+          logs: 12h
+          scores: 90d
+          maxBytes: 2GiB
+          refuseOlderThan: 30d
 
         """
 
@@ -163,6 +176,13 @@ enum Golden {
         limits:
           bodyBytes: 8MiB  # nightjar.yaml:45
           valueBytes: 4KiB  # nightjar.yaml:46
+        retention:
+          traces: 2d  # nightjar.yaml:64
+          logs: 12h  # nightjar.yaml:65
+          metrics: 1h  # NIGHTJAR_RETENTION_METRICS
+          scores: 90d  # nightjar.yaml:66
+          maxBytes: 2GiB  # nightjar.yaml:67
+          refuseOlderThan: 30d  # nightjar.yaml:68
 
         """
 }

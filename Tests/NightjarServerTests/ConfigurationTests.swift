@@ -66,6 +66,7 @@ import Testing
             environment: [
                 "NIGHTJAR_PLUGINS_DIR": "rules", "NIGHTJAR_METRICS_CARDINALITY_CARDINALITYLIMIT": "50",
                 "NIGHTJAR_REDACTION_KEYS": "password, card", "HOME": "/root",
+                "NIGHTJAR_RETENTION_METRICS": "1h",
             ],
             flags: ["db": "none", "logLevel": "warning", "plugins.testOnReload": "true"]
         )
@@ -264,7 +265,7 @@ import Testing
 
     @Test(arguments: [
         "plugins: {allowWrites: true}", "service: shop", "environment: test",
-        "retention: {traces: 10d}", "auth: {keys: [a]}", "tls: {certificate: a}",
+        "auth: {keys: [a]}", "tls: {certificate: a}",
         "limits: {inflatedBytes: 1MiB}",
         "limits: {spanBytes: 1MiB}", "limits: {connections: 9}", "query: {timeout: 1s}",
     ])
@@ -276,7 +277,7 @@ import Testing
 
     @Test func `all faults are told at once, the file's first`() {
         let found = faults(
-            "listen: x\ntrace: {idlePeriod: y}\nfoo: 1\nretention: {traces: 1d}",
+            "listen: x\ntrace: {idlePeriod: y}\nfoo: 1\nlimits: {spanBytes: 1MiB}",
             environment: ["NIGHTJAR_QUEUE_BYTES": "z"]
         )
         #expect(
@@ -292,7 +293,7 @@ import Testing
             "NIGHTJAR_TRACE_IDLPERIOD", "1s",
             "there is no such variable; did you mean NIGHTJAR_TRACE_IDLEPERIOD?"
         ),
-        ("NIGHTJAR_RETENTION_TRACES", "1d", "retention: not available in this version"),
+        ("NIGHTJAR_LIMITS_SPANBYTES", "1MiB", "limits.spanBytes: not available in this version"),
         (
             "NIGHTJAR_TRACE_MAXAGE", "long",
             "NIGHTJAR_TRACE_MAXAGE: trace.maxAge: it is long; write a duration"

@@ -138,10 +138,15 @@ final class JournalTraceSource: TraceSource, StreamSource {
 }
 
 extension SQLiteStore {
-    /// Opens the store for an engine.
+    /// Opens the store for an engine; what is older than the retention goes by itself.
     /// - Throws: ``EngineError`` that names the file and what to do.
-    convenience init(opening location: StoreLocation, ledger: SeriesLedger) throws(EngineError) {
+    convenience init(
+        opening location: StoreLocation,
+        ledger: SeriesLedger,
+        retention: Retention? = nil
+    ) throws(EngineError) {
         var settings = StoreSettings()
+        settings.retention = retention
         // Stopping takes ten seconds at most: five for the workers, four for the store.
         settings.flushPatience = .seconds(4)
         do throws(StoreError) {

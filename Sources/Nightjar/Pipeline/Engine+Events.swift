@@ -37,6 +37,7 @@ extension Engine {
             default: break
             }
         }
+        try refuseOld(events)
         let own = events.filter { event in
             if case .metric(let metric) = event { !isDerived(metric.name) } else { true }
         }

@@ -50,6 +50,7 @@ package final class Engine: Sendable {
     let workers: [Worker]
     let logger: Logger
     let isClosing = LockedValue(false)
+    let retention: LockedValue<Retention?>
     let counts = HostCounts()
     let payloads: PayloadRedactor
 
@@ -60,9 +61,8 @@ package final class Engine: Sendable {
         logger: Logger,
         clock: any PipelineClock = SystemClock()
     ) throws {
-        self.configuration = configuration
-        self.logger = logger
-        self.clock = clock
+        (self.configuration, self.logger, self.clock) = (configuration, logger, clock)
+        retention = LockedValue(configuration.retention)
         let registry = MetricRegistry()
         let table = SeriesTable()
         let ledger = SeriesLedger(table: table)
@@ -74,7 +74,9 @@ package final class Engine: Sendable {
         receivedEdge = SignalEdge(received: configuration, rules: rules)
         payloads = PayloadRedactor(configuration, rules: rules)
         bus = ObservabilityBus.make(configuration, clock: clock, logger: logger)
-        store = try configuration.store.map { try SQLiteStore(opening: $0, ledger: ledger) }
+        store = try configuration.store.map {
+            try SQLiteStore(opening: $0, ledger: ledger, retention: configuration.retention)
+        }
         // The host's own names come first: neither a plugin nor what is stored can take them.
         _ = try HostMetrics(registry)
         try PluginCounts.declare(registry)
@@ -127,11 +129,13 @@ package final class Engine: Sendable {
                 payload,
                 encoding: .protobuf,
                 receivedAt: clock.now(),
-                workers: workers.count
+                workers: workers.count,
+                limits: spanLimits
             )
         } catch {
             throw EngineError(error)
         }
+        noteRefused(tooOld: request.tooOld)
         if request.spanCount > 0 { try await accept(request, receivedAt: now) }
         return IngestOutcome(
             accepted: request.spanCount + request.dropped,
@@ -216,14 +220,7 @@ package final class Engine: Sendable {
             ) { [self] result in
                 // On the writer's thread, in the order of the journal: workers see requests in that order.
                 if case .success(let receipt) = result {
-                    let known = zip(chunks, receipt.isNewTrace).filter { !$1 }.map(\.0.traceID)
-                    let numbers = zip(chunks.map(\.traceID), receipt.sequences)
-                    dispatch(
-                        request,
-                        known: Set(known),
-                        sequence: receipt.sequences.last ?? 0,
-                        sequences: mayChangeSpans ? Dictionary(numbers) { $1 } : [:]
-                    )
+                    dispatch(request, chunks, receipt, chunks.indices)
                 }
                 completion(result)
             }

@@ -6,6 +6,10 @@ package import NightjarStore
 package struct EngineConfiguration: Sendable {
     /// Where everything is kept; nil: nothing is stored.
     package var store: StoreLocation? = .memory
+    /// How long what is stored in a file is kept; nil: for ever.
+    package var retention: Retention?
+    /// Spans that ended longer ago are refused; nil: none are too old.
+    package var refuseOlderThan: Duration?
     /// The plugins; nil: none are loaded.
     package var plugins: PluginConfiguration?
     /// Runs the tests that lie beside a plugin before a new version of it goes live, and tells which of them fail; nil: none are

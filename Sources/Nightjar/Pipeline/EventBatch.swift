@@ -114,7 +114,7 @@ struct EventBatch: Sendable {
 
 extension SignalEvent {
     /// Whether a tracing event tells of an end.
-    fileprivate var hasEnded: Bool {
+    var hasEnded: Bool {
         switch self {
         case .spanEnded: true
         case .spanUpdated(let span): span.endTime != nil || span.isEvent

@@ -12,6 +12,7 @@ final class HostCounts: Sendable {
     private struct State: Sendable {
         var lost: [Key: Int] = [:]
         var reportedIDs: Set<String> = []
+        var tooOld = 0
     }
 
     /// So many ids are told of; more are not.
@@ -26,6 +27,12 @@ final class HostCounts: Sendable {
             }
         }
     }
+
+    /// Counts spans that were refused because they are too old.
+    func refuse(tooOld: Int) { state.update { $0.tooOld += tooOld } }
+
+    /// How many spans were refused because they are too old.
+    var tooOld: Int { state.value.tooOld }
 
     /// Whether an unfit id is to be told of: once each, and not endlessly many.
     func isNews(_ id: String) -> Bool {

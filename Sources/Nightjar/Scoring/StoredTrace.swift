@@ -1,4 +1,3 @@
-import Foundation
 package import NightjarBus
 import NightjarOTLP
 package import NightjarSignals
@@ -162,25 +161,7 @@ package final class DatabaseScoringSink: ScoringSink {
     /// Opens the database for writing.
     /// - Throws: ``EngineError`` where another program has it open, or it cannot be opened.
     package init(path: String) throws(EngineError) {
-        guard FileManager.default.fileExists(atPath: path) else {
-            throw EngineError(code: .unavailable, detail: "\(path) cannot be read; is it there?")
-        }
-        guard try !Self.isOpenElsewhere(path) else {
-            throw EngineError(
-                code: .unavailable,
-                detail:
-                    "\(path) is open in another program; write through its server with --server, or stop it"
-            )
-        }
-        store = try SQLiteStore(opening: .file(path), ledger: SeriesLedger(table: SeriesTable()))
-    }
-
-    private static func isOpenElsewhere(_ path: String) throws(EngineError) -> Bool {
-        do throws(StoreError) {
-            return try StoreReader.isOpenElsewhere(path: path)
-        } catch {
-            throw EngineError(code: .unavailable, detail: "\(path): \(error)")
-        }
+        store = try SQLiteStore.alone(path)
     }
 
     package func write(_ scores: [Score]) throws {

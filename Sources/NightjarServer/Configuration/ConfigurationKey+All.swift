@@ -5,12 +5,12 @@ import NightjarSignals
 /// The keys of the command line's contract.
 extension ConfigurationKey {
     /// Every key that can be set, in the order in which they are shown.
-    static let all = places + plugins + logs + metrics + traces + signals
+    static let all = places + plugins + logs + metrics + traces + signals + retention
 
     /// Keys of the contract that nothing stands behind yet, each with all below it; refused by name.
     static let unavailable = [
         "plugins.allowWrites",
-        "service", "environment", "retention", "auth", "tls", "limits.inflatedBytes", "limits.spanBytes",
+        "service", "environment", "auth", "tls", "limits.inflatedBytes", "limits.spanBytes",
         "limits.connections", "query.timeout",
     ]
 

@@ -1,6 +1,7 @@
 package import Nightjar
 import NightjarBus
 import NightjarPlugins
+import NightjarStore
 
 /// A configuration as all sources together make it: options over the environment over the file over the defaults.
 package struct ResolvedConfiguration: Sendable {
@@ -17,6 +18,7 @@ package struct ResolvedConfiguration: Sendable {
         var server = ServerConfiguration(engine: engine)
         server.database = "nightjar.db"
         server.plugins.folder = "plugins"
+        server.retention = Retention()
         let reading = sources.read()
         for change in reading.changes { change(&server) }
         (self.server, origins) = (server, reading.origins)
