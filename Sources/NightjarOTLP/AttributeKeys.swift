@@ -50,8 +50,8 @@ enum AttributeKeys {
                 "traceloop.association.properties.session_id", "traceloop.association.properties.chat_id",
                 "traceloop.association.properties.thread_id", "mlflow.trace.session",
                 "langsmith.metadata.session_id", "langsmith.metadata.thread_id",
-                "gcp.vertex.agent.session_id",
-                "ai.telemetry.metadata.sessionId",
+                "gcp.vertex.agent.session_id", "ai.telemetry.metadata.sessionId",
+                "mastra.metadata.sessionId", "mastra.metadata.threadId",
             ]
         ),
         (
@@ -59,7 +59,7 @@ enum AttributeKeys {
             [
                 "user.id", "enduser.id", "langfuse.user.id", "gen_ai.user", "llm.user",
                 "traceloop.association.properties.user_id", "mlflow.trace.user", "langsmith.metadata.user_id",
-                "ai.telemetry.metadata.userId",
+                "ai.telemetry.metadata.userId", "mastra.metadata.userId",
             ]
         ),
         (.environment, ["langfuse.environment"]),
@@ -106,6 +106,7 @@ enum AttributeKeys {
             [
                 "gen_ai.usage.cache_write.input_tokens", "gen_ai.usage.cache_creation.input_tokens",
                 "gen_ai.usage.cache_creation_input_tokens", "gen_ai.usage.cache_write_input_tokens",
+                "gen_ai.usage.cache_write_tokens",
                 "llm.token_count.prompt_details.cache_write", "ai.usage.inputTokenDetails.cacheWriteTokens",
                 "gen_ai.aggregated_usage.cache_write.input_tokens",
                 "gen_ai.aggregated_usage.cache_creation.input_tokens",
@@ -120,27 +121,31 @@ enum AttributeKeys {
                 "gen_ai.aggregated_usage.details.reasoning_tokens",
             ]
         ),
-        (.cost, ["operation.cost", "llm.cost.total", "gen_ai.usage.cost", "cost_usd"]),
+        (.cost, ["operation.cost", "llm.cost.total", "gen_ai.usage.cost"]),
+        (.bareCost, ["cost_usd"]),
         (
             .secondsToFirstToken,
-            [
-                "gen_ai.response.time_to_first_chunk", "gen_ai.server.time_to_first_token",
-                "llm.latency.time_to_first_token",
-            ]
+            ["gen_ai.response.time_to_first_chunk", "gen_ai.server.time_to_first_token"]
+        ),
+        (
+            .firstTokenInstant,
+            ["langfuse.observation.completion_start_time", "mastra.completion_start_time"]
         ),
         (.millisecondsToFirstToken, ["ai.response.msToFirstChunk", "ttft_ms"]),
-        (.firstTokenInstant, ["langfuse.observation.completion_start_time"]),
+        (.latencyToFirstToken, ["llm.latency.time_to_first_token"]),
     ]
 
     private static let details: [(field: Field, keys: [StaticString])] = [
         (.agentID, ["gen_ai.agent.id", "agent.id"]),
         (.graphNode, ["graph.node.name", "graph.node.id"]),
         (.entityName, ["traceloop.entity.name"]),
-        (.functionID, ["ai.telemetry.functionId"]),
+        (.functionID, ["ai.telemetry.functionId", "resource.name"]),
         (.vercelTool, ["ai.toolCall.name"]),
         (.workflowID, ["workflow.id"]),
         (.pydanticAgent, ["agent_name"]),
         (.pydanticModel, ["model_name"]),
+        (.bareSession, ["sessionId", "threadId"]),
+        (.bareUser, ["userId"]),
         (.bareModel, ["model"]),
         (.bareTool, ["tool_name"]),
         (.bareInputTokens, ["input_tokens"]),
@@ -152,6 +157,15 @@ enum AttributeKeys {
         (.toolStatus, ["gen_ai.tool.status"]),
         (.langfuseLevel, ["langfuse.observation.level"]),
         (.stopReason, ["stop_reason"]),
+        (
+            .verdict,
+            [
+                // A list of OpenInference's begins at 0, and each of its items has a name.
+                "evaluations.0.evaluation.name", "annotations.0.annotation.name",
+                "trace.evaluations.0.evaluation.name", "trace.annotations.0.annotation.name",
+                "session.evaluations.0.evaluation.name", "session.annotations.0.annotation.name",
+            ]
+        ),
         (.langChainAgent, ["langsmith.metadata.lc_agent_name"]),
         (.langGraphNode, ["langsmith.metadata.langgraph_node"]),
     ]
@@ -161,6 +175,8 @@ enum AttributeKeys {
         (.langfuseCost, ["langfuse.observation.cost_details"]),
         (.mlflowUsage, ["mlflow.chat.tokenUsage"]),
         (.langsmithUsage, ["langsmith.metadata.usage_metadata"]),
+        (.inputDetails, ["gen_ai.usage.input_token_details"]),
+        (.outputDetails, ["gen_ai.usage.output_token_details"]),
         (.metadata, ["metadata"]),
     ]
 }

@@ -7,7 +7,7 @@ struct ContentKeys: Sendable {
             .openInference: ["input.value"],
             .traceloop: ["traceloop.entity.input"],
             .vercel: ["ai.toolCall.args", "ai.prompt.messages", "ai.prompt"],
-            .langfuse: ["langfuse.observation.input", "langfuse.trace.input"],
+            .langfuse: ["langfuse.observation.input"],
             .langsmith: ["gen_ai.prompt"],
             .mlflow: ["mlflow.spanInputs"],
             .claudeCode: ["user_prompt", "tool_input", "tool_parameters"],
@@ -29,7 +29,7 @@ struct ContentKeys: Sendable {
             .vercel: [
                 "ai.response.text", "ai.response.object", "ai.response.toolCalls", "ai.toolCall.result",
             ],
-            .langfuse: ["langfuse.observation.output", "langfuse.trace.output"],
+            .langfuse: ["langfuse.observation.output"],
             .langsmith: ["gen_ai.completion"],
             .mlflow: ["mlflow.spanOutputs"],
             .claudeCode: ["tool_result", "response"],
@@ -45,6 +45,14 @@ struct ContentKeys: Sendable {
 
     /// Whole conversations of pydantic-ai: input up to the last request, output the message after it.
     static let conversations = [symbol("pydantic_ai.all_messages"), symbol("all_messages_events")]
+    /// The same of its first instrumentation, on requests.
+    static let conversationEvents = [symbol("events")]
+    /// What went into a trace, on its root.
+    static let traceInput = [symbol("langfuse.trace.input")]
+    /// What came out of a trace, on its root.
+    static let traceOutput = [symbol("langfuse.trace.output")]
+    /// A span's type in Mastra's own word, which is part of its keys.
+    static let mastraType = [symbol("mastra.span.type")]
     /// Instructions that stand beside the messages.
     static let instructions = [symbol("gen_ai.system_instructions")]
     /// Old Mastra exporters' copies.

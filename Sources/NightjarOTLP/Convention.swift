@@ -33,6 +33,8 @@ package enum Convention: UInt8, Sendable, CaseIterable {
     case agentFramework
     /// Our own, of spans that were made in process or came as events.
     case native
+    /// The agents of Google's Agent Development Kit 1, which have a name and nothing else.
+    case agentDevelopmentKit
 }
 
 extension Convention {
@@ -66,8 +68,10 @@ extension Convention {
                 .legacyGenAI
             } else if scope.equals("pydantic-ai"), Self.isPydanticName(name) {
                 .pydanticAI
-            } else if scope.hasPrefix("agent_framework") {
+            } else if scope.hasPrefix("agent_framework") || scope.hasPrefix("Microsoft.Agents.AI") {
                 .agentFramework
+            } else if scope.equals("gcp.vertex.agent"), Self.isKitName(name) {
+                .agentDevelopmentKit
             } else {
                 .none
             }
@@ -75,6 +79,10 @@ extension Convention {
 
     private static func isClaudeCode(name: nj_text, scope: nj_text) -> Bool {
         name.hasPrefix("claude_code.") || scope.hasPrefix("com.anthropic.claude_code")
+    }
+
+    private static func isKitName(_ name: nj_text) -> Bool {
+        name.hasPrefix("agent_run ") || name.hasPrefix("invoke_agent ")
     }
 
     private static func isPydanticName(_ name: nj_text) -> Bool {

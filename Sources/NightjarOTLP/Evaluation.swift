@@ -56,6 +56,8 @@ package struct Evaluation: Sendable, Equatable {
         self.timestamp = timestamp
         self.correlation = correlation
         let response = rest["gen_ai.response.id"]?.string ?? ""
+        // What a scorer that failed says is no verdict.
+        if input.error != nil { (input.score, input.label) = (nil, nil) }
         guard settle(mark: "\(timestamp.unixNano)\u{0}\(response)") else { return nil }
     }
 
@@ -77,6 +79,8 @@ package struct Evaluation: Sendable, Equatable {
         input.annotatorKind = kind.flatMap { ScoreInput.annotatorKinds.contains($0) ? $0 : nil }
         let identifier = members["identifier"]?.string
         if let identifier { input.metadata["identifier"] = .string(identifier) }
+        let metadata = members["metadata"].map(AttributeValues.decoded)?.object ?? [:]
+        input.metadata = metadata.merging(input.metadata)
         self.timestamp = timestamp
         self.correlation = correlation
         guard settle(mark: identifier ?? "") else { return nil }
@@ -102,9 +106,9 @@ extension Evaluation {
     /// without any.
     package static func evaluations(_ span: SpanReference) -> [Evaluation] {
         let row = span.row.pointee
-        var found: [Evaluation] = []
-        if row.flags & UInt8(NJ_SPAN_HAS_EVALUATIONS.rawValue) != 0 { found = events(span) }
-        guard row.convention == Convention.openInference.rawValue else { return found }
+        let hasVerdicts = row.flags & UInt8(NJ_SPAN_HAS_EVALUATIONS.rawValue) != 0
+        guard hasVerdicts || row.convention == Convention.openInference.rawValue else { return [] }
+        let found = hasVerdicts ? events(span) : []
         let attributes = SpanAttributes(span)
         guard attributes.rows.contains(where: { isVerdict($0.keyText) }) else { return found }
         return found + self.attributes(span, attributes)
@@ -121,17 +125,32 @@ extension Evaluation {
 
     private static func events(_ span: SpanReference) -> [Evaluation] {
         let row = span.row.pointee
+        let judged = judged(span)
         return SpanEvents.events(row.encoded).filter { $0.name == eventName.description }.compactMap {
             event in
             Evaluation(
                 event: event.attributes,
-                traceID: row.traceID,
-                spanID: SpanID(value: row.id),
+                traceID: judged.trace,
+                spanID: judged.span,
                 timestamp: event.timestamp,
                 correlation: correlation(row)
             )
         }
     }
+
+    /// What a span's verdicts are about: itself, or the span to which the span of an evaluation made later is linked.
+    private static func judged(_ span: SpanReference) -> (trace: TraceID, span: SpanID) {
+        let row = span.row.pointee
+        let links = isEvaluator(span) ? SpanEvents.links(row.encoded) : []
+        guard links.count == 1 else { return (row.traceID, SpanID(value: row.id)) }
+        return (links[0].traceID, links[0].spanID)
+    }
+
+    private static func isEvaluator(_ span: SpanReference) -> Bool {
+        SpanAttributes(span).row(spanKind)?.text.equals("EVALUATOR") == true
+    }
+
+    private static let spanKind = symbol("openinference.span.kind")
 
     /// Where OpenInference puts verdicts: of the span one in its own attributes or several in a list, of its trace and its
     /// session in lists of their own.
@@ -150,26 +169,32 @@ extension Evaluation {
             }
         }
         var found: [Evaluation] = []
-        let onSpan = targets(row)[0].target
-        for prefix: StaticString in ["evaluation.", "annotation."] {
-            let members = FlatKeys.value(under: prefix, of: attributes)
-            if let one = evaluation(members, onSpan, fallbackName: row.name.string) { found.append(one) }
+        let targets = targets(span)
+        // Anybody may have an attribute of such a name; in OpenInference it is a verdict.
+        if attributes.row(spanKind) != nil {
+            for prefix: StaticString in ["evaluation.", "annotation."] {
+                let members = FlatKeys.value(under: prefix, of: attributes)
+                let one = evaluation(members, targets[0].target, fallbackName: row.name.string)
+                if let one { found.append(one) }
+            }
         }
-        for (prefix, target) in targets(row) {
+        for (prefix, target) in targets {
             let list = FlatKeys.value(under: prefix, of: attributes)?.array ?? []
             found += list.compactMap { evaluation($0["evaluation"] ?? $0["annotation"], target) }
         }
-        return found
+        // One result may be written in both forms.
+        return found.enumerated().filter { !found[..<$0.offset].contains($0.element) }.map(\.element)
     }
 
     /// The lists of verdicts and what each judges. A session that is not named is its trace.
-    private static func targets(_ row: nj_span) -> [(prefix: StaticString, target: ScoreInput)] {
+    private static func targets(_ span: SpanReference) -> [(prefix: StaticString, target: ScoreInput)] {
+        let judged = judged(span)
         var onTrace = ScoreInput(scorerName: "")
-        onTrace.traceID = row.traceID
+        onTrace.traceID = judged.trace
         var onSpan = onTrace
-        onSpan.spanID = SpanID(value: row.id)
+        onSpan.spanID = judged.span
         var onSession = onTrace
-        if let session = row.session_id.string {
+        if let session = span.row.pointee.session_id.string {
             onSession = ScoreInput(scorerName: "")
             onSession.sessionID = session
         }

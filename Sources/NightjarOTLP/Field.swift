@@ -10,14 +10,16 @@ enum Field: UInt8, CaseIterable {
     case inputTokens, outputTokens, cacheReadTokens, cacheWriteTokens, reasoningTokens
     case agent, tool, workflow, session, user, environment
     case errorType, errorMessage, finishReason, cost
-    case secondsToFirstToken, millisecondsToFirstToken, firstTokenInstant
+    case secondsToFirstToken, firstTokenInstant, millisecondsToFirstToken, latencyToFirstToken
 
     // Values that hold in one convention only.
     case agentID, graphNode, entityName, functionID, vercelTool, workflowID
     case pydanticAgent, pydanticModel
     case bareModel, bareTool, bareInputTokens, bareOutputTokens, bareCacheReadTokens, bareCacheWriteTokens
+    case bareCost, bareSession, bareUser
     case success, bareError, toolStatus, langfuseLevel, stopReason
     case langChainAgent, langGraphNode
+    case verdict
 
     // What spans of our own say beside their attributes; of some also the attribute of the signals contract, section 4.
     case nativeType, nativeAgent, nativeModel, nativeResponseModel, nativeProvider, nativeTool, nativeWorkflow
@@ -26,7 +28,7 @@ enum Field: UInt8, CaseIterable {
     case nativeMetadata, nativeError, nativeEnded, nativeIsEvent, nativeAdded
 
     // Values that are JSON text.
-    case langfuseUsage, langfuseCost, mlflowUsage, langsmithUsage, metadata
+    case langfuseUsage, langfuseCost, mlflowUsage, langsmithUsage, inputDetails, outputDetails, metadata
 
     /// The form of value that a field takes; anything else is as good as absent.
     enum Form {
@@ -36,7 +38,7 @@ enum Field: UInt8, CaseIterable {
         case scalar
         /// A finite number of at least 0, or text that is one.
         case number
-        /// Text or a list.
+        /// Text or a list, neither of them empty.
         case list
         /// Text that names a provider: no framework.
         case provider
@@ -50,8 +52,8 @@ enum Field: UInt8, CaseIterable {
     var form: Form {
         switch self {
         case .inputTokens, .outputTokens, .cacheReadTokens, .cacheWriteTokens, .reasoningTokens, .cost,
-            .secondsToFirstToken, .millisecondsToFirstToken, .bareInputTokens, .bareOutputTokens,
-            .bareCacheReadTokens, .bareCacheWriteTokens:
+            .secondsToFirstToken, .millisecondsToFirstToken, .latencyToFirstToken, .bareInputTokens,
+            .bareOutputTokens, .bareCacheReadTokens, .bareCacheWriteTokens, .bareCost:
             .number
         case .provider: .provider
         case .nativeMillisecondsToFirstToken: .number
@@ -62,7 +64,7 @@ enum Field: UInt8, CaseIterable {
             .nativeIsEvent, .nativeAdded:
             .any
         case .finishReason: .list
-        case .session, .user, .success, .bareError, .workflowID: .scalar
+        case .session, .user, .bareSession, .bareUser, .success, .bareError, .workflowID: .scalar
         default: .text
         }
     }

@@ -85,13 +85,14 @@ enum KindRules {
         case .vercel: vercelType(span.word(.vercelOperation))
         case .mcp: span.word(.mcpMethod).equals("tools/call") ? .mcpToolCall : .generic
         // A span of the Agent Development Kit that sums up parallel calls and is none itself.
-        case .genAI where span.name.equals("execute_tool (merged)"): .generic
+        case .genAI where span.isAgentDevelopmentKit && span.name.equals("execute_tool (merged)"): .generic
         case .genAI: type(span.word(.operation), operations)
         case .legacyGenAI: legacyType(span.word(.llmRequestType))
         case .pydanticAI: pydanticType(span.name)
         case .agentFramework:
             span.name.equals("workflow.run")
                 ? .workflowRun : span.name.hasPrefix("executor.process") ? .workflowStep : .generic
+        case .agentDevelopmentKit: .agentRun
         }
     }
 

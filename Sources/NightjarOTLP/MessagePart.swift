@@ -38,15 +38,16 @@ enum MessagePart {
         }
         if let type = object["type"]?.string { return types.contains(type) && object["data"] == nil }
         return object["functionCall"] != nil || object["function_call"] != nil
-            || (object["text"]?.string != nil && object["generation_info"] == nil)
-            || object["functionResponse"] != nil || object["toolName"] != nil
+            || object["text"]?.string != nil
+            || object["functionResponse"] != nil || object["function_response"] != nil
+            || object["toolName"] != nil || object["toolUse"] != nil || object["toolResult"] != nil
     }
 
     private static let types: Set<String> = [
         "text", "input_text", "output_text", "tool_call", "tool-call", "tool_use", "function",
         "function_call",
         "tool_call_response", "tool_result", "tool-result", "function_call_output", "reasoning", "thinking",
-        "image", "image_url", "input_image", "file", "blob", "uri", "refusal",
+        "image", "image_url", "input_image", "file", "blob", "uri", "refusal", "Generation",
     ]
 
     /// The parts of a message: its content or parts, then the tool calls that stand beside them.
@@ -90,13 +91,21 @@ enum MessagePart {
                 result: answer["response"] ?? .null
             )
         }
+        if let call = object["toolUse"]?.object { return self.call(call, id: call["toolUseId"]) }
+        if let answer = object["toolResult"]?.object {
+            return .toolResult(
+                id: answer["toolUseId"] ?? .null,
+                name: .null,
+                result: answer["content"] ?? .null
+            )
+        }
         if let function = object["function"]?.object { return call(function, id: object["id"]) }
         switch object["type"]?.string ?? "" {
         case "tool_call", "tool-call", "tool_use", "function_call", "function":
             return call(object, id: object["call_id"] ?? object["id"] ?? object["toolCallId"])
         case "tool_call_response", "tool_result", "tool-result", "function_call_output":
             return result(object)
-        case "text", "input_text", "output_text", "":
+        case "text", "input_text", "output_text", "Generation", "":
             if let text = object["text"]?.string ?? object["content"]?.string { return .text(text) }
             return object["name"] != nil && hasArguments(object)
                 ? call(object, id: object["id"])

@@ -92,21 +92,32 @@ struct Messages {
             list.append(Message(role: own, parts: MessagePart.parts(ofMessage: object, role: own)))
             return
         }
-        if let system = object["system"] ?? object["instructions"] ?? object["systemInstruction"],
-            object["messages"] != nil || object["input"] != nil || object["contents"] != nil
+        if let system = Self.instructions(of: object),
+            ["messages", "prompt", "contents", "input"].contains(where: { object[$0] != nil })
         {
             var inner = Messages(.array([]), role: "system")
             inner.prepend(system: system)
             list += inner.list
         }
-        for key in ["messages", "contents", "input", "generations", "choices", "candidates", "output"] {
-            guard let inner = object[key] else { continue }
-            let own = ["messages", "contents", "input"].contains(key) ? role : "assistant"
-            return collect(inner, role: own, depth: depth + 1)
+        for key in ["messages", "prompt", "contents", "input"] {
+            if let inner = object[key] { return collect(inner, role: role, depth: depth + 1) }
+        }
+        for key in ["generations", "choices", "candidates", "output"] {
+            if let inner = object[key] { return collect(inner, role: "assistant", depth: depth + 1) }
+        }
+        // Gemini's answer is one message in an envelope.
+        if let content = object["content"], content.object != nil {
+            return collect(content, role: role, depth: depth + 1)
         }
         if MessagePart.isBare(.object(object)) {
             list.append(Message(role: role, parts: MessagePart.parts(of: .object(object))))
         }
+    }
+
+    /// Instructions beside the messages of a request.
+    private static func instructions(of object: Value.Object) -> Value? {
+        object["system"] ?? object["instructions"] ?? object["systemInstruction"]
+            ?? object["system_instruction"] ?? object["config"]?["system_instruction"]
     }
 
     /// What stands inside an envelope: LangChain's constructors, generations, choices, OpenInference's indexed keys.

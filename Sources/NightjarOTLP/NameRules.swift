@@ -6,7 +6,13 @@ import NightjarSignals
 enum NameRules {
     private static let agentPrefixes: [StaticString] = ["invoke_agent ", "agent_run "]
     private static let toolPrefixes: [StaticString] = ["execute_tool ", "running tool: ", "tool.execute "]
-    private static let workflowPrefixes: [StaticString] = ["invoke_workflow "]
+    private static let workflowPrefixes: [StaticString] = ["invoke_workflow ", "workflow."]
+
+    /// Operations as the names of spans: they say what was done, and not with what.
+    private static let operations: [StaticString] = [
+        "execute_tool", "running tool", "tool.execute", "tools/call", "invoke_workflow", "invoke_graph",
+        "invoke_swarm",
+    ]
 
     /// The agent that a span names: its own on a run, the one it belongs to on others.
     static func agent(_ span: SpanWords, type: SpanType) -> nj_text {
@@ -15,6 +21,7 @@ enum NameRules {
         if span.scope.equals("pydantic-ai"), span.facts.has(.pydanticAgent) {
             return span.word(.pydanticAgent)
         }
+        if span.convention == .mastra, span.facts.has(.agentID) { return span.word(.agentID) }
         switch type {
         case .agentRun: return agentOfRun(span)
         case .modelGeneration, .toolCall, .mcpToolCall: return span.langChain.agent
@@ -24,31 +31,27 @@ enum NameRules {
 
     private static func agentOfRun(_ span: SpanWords) -> nj_text {
         switch span.convention {
-        case .mastra:
-            span.first(
-                span.word(.agentID),
-                span.name(without: ["invoke_agent ", "agent."])
-            )
+        case .mastra: span.name(without: ["invoke_agent ", "agent."])
         case .openInference: span.first(span.word(.graphNode), span.langChain.agent, span.name)
         case .langfuse, .langsmith, .mlflow: span.name
         case .traceloop: span.first(span.word(.entityName), withoutSuffix(span.name, ".agent"))
         case .claudeCode: nj_text("claude_code")
         case .vercel: span.word(.functionID)
+        case .genAI where span.isVercel7: .absent
         default: withoutBrackets(span.name(without: agentPrefixes))
         }
     }
 
     /// The tool that a call names.
     static func tool(_ span: SpanWords) -> nj_text {
-        let stated = span.word(.tool)
+        let stated = span.first(span.word(.tool), span.word(.entityName), span.word(.vercelTool))
         if stated.hasBytes { return stated }
         switch span.convention {
-        case .traceloop: return span.first(span.word(.entityName), withoutSuffix(span.name, ".tool"))
-        case .vercel: return span.word(.vercelTool)
+        case .traceloop: return withoutSuffix(span.name, ".tool")
+        case .vercel: return .absent
         case .claudeCode: return withoutServer(span.facts.text(.bareTool))
         case .openInference, .langfuse, .langsmith, .mlflow: return span.name
-        case .mastra: return span.first(span.name(without: toolPrefixes), span.name)
-        default: return span.first(span.name(without: toolPrefixes), afterMethod(span.name))
+        default: return span.first(span.name(without: toolPrefixes), afterMethod(span.name), ownName(span))
         }
     }
 
@@ -63,9 +66,18 @@ enum NameRules {
         switch span.convention {
         case .traceloop: return span.first(span.word(.entityName), withoutSuffix(span.name, ".workflow"))
         case .openInference, .langfuse, .langsmith, .mlflow: return span.name
-        case .mastra: return span.name(without: ["invoke_workflow ", "workflow."])
-        default: return span.name(without: workflowPrefixes)
+        case .agentFramework: return .absent
+        default: return span.first(span.name(without: workflowPrefixes), ownName(span))
         }
+    }
+
+    /// The span's name where it is more than an operation.
+    private static func ownName(_ span: SpanWords) -> nj_text {
+        for operation in operations where span.name.hasPrefix(operation) {
+            let rest = span.name.buffer.dropFirst(operation.utf8CodeUnitCount)
+            if rest.allSatisfy({ $0 == UInt8(ascii: " ") || $0 == UInt8(ascii: ":") }) { return .absent }
+        }
+        return span.name
     }
 
     private static func withoutSuffix(_ name: nj_text, _ suffix: StaticString) -> nj_text {

@@ -14,8 +14,9 @@ extension OTLPSpanReader {
         if row.isNative {
             NativeMapping.complete(&span, SpanAttributes(reference))
         } else if span.status == .error {
-            span.errorInfo = errorInfo(row, span.events)
+            span.errorInfo = errorInfo(row, span)
         }
+        GenerationAttributes.complete(&span, reference)
         return span
     }
 
@@ -127,13 +128,16 @@ extension OTLPSpanReader {
         return usage == Span.Usage() ? nil : usage
     }
 
-    private func errorInfo(_ row: nj_span, _ events: [Span.Event]) -> Span.ErrorInfo {
-        let exception = events.last { $0.name == "exception" }
-        return Span.ErrorInfo(
+    private func errorInfo(_ row: nj_span, _ span: Span) -> Span.ErrorInfo {
+        let exception = span.events.last { $0.name == "exception" }
+        var error = Span.ErrorInfo(
             message: row.error_message.string ?? row.error_type.string ?? "",
             id: row.error_type.string,
             stack: exception?.attributes["exception.stacktrace"]?.string
         )
+        error.domain = span.attributes["error.domain"]?.string
+        error.category = span.attributes["error.category"]?.string
+        return error
     }
 
     private func stated(_ number: Double) -> Double? { number.isNaN ? nil : number }

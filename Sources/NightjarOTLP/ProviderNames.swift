@@ -5,8 +5,8 @@ import NightjarSignals
 enum ProviderNames {
     /// Frameworks that write their own name where the provider's should be.
     private static let frameworks: [StaticString] = [
-        "langchain", "autogen", "strands-agents", "crewai", "mcp", "_OTHER", "microsoft.agent_framework",
-        "gcp.vertex.agent",
+        "langchain", "Langchain", "autogen", "strands-agents", "crewai", "mcp", "_OTHER",
+        "microsoft.agent_framework", "gcp.vertex.agent",
     ]
 
     /// Spellings of one provider.
@@ -18,6 +18,12 @@ enum ProviderNames {
         ("gemini", "gcp.gemini"),
         ("mistralai", "mistral_ai"),
         ("OpenAI", "openai"),
+        ("Anthropic", "anthropic"),
+        ("Cohere", "cohere"),
+        ("Groq", "groq"),
+        ("MistralAI", "mistral_ai"),
+        ("VertexAI", "gcp.vertex_ai"),
+        ("AWS", "aws.bedrock"),
         ("openai.chat", "openai"),
         ("openai.responses", "openai"),
     ]
@@ -27,10 +33,17 @@ enum ProviderNames {
         frameworks.contains { text.equals($0) }
     }
 
+    /// Names of the conventions that have a point of their own begin so.
+    private static let dotted: [StaticString] = ["azure.ai.", "aws.", "gcp.", "ibm.watsonx."]
+
     /// The provider's one name. The AI SDK appends the API to it (`openai.chat`), which is cut off where `cutting`.
     static func folded(_ text: nj_text, cutting: Bool) -> nj_text {
+        // Most senders write one of these, and neither is an alias.
+        if text.equals("openai") || text.equals("anthropic") { return text }
         for (written, name) in aliases where text.equals(written) { return nj_text(name) }
-        guard cutting, let point = text.buffer.firstIndex(of: UInt8(ascii: ".")), point > 0 else {
+        guard cutting, let point = text.buffer.firstIndex(of: UInt8(ascii: ".")), point > 0,
+            !dotted.contains(where: { text.hasPrefix($0) })
+        else {
             return text
         }
         return folded(nj_text(UnsafeRawBufferPointer(rebasing: text.buffer[..<point])), cutting: false)

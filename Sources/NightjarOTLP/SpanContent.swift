@@ -23,17 +23,14 @@ struct SpanContent {
     var input: Value? {
         if convention == .native { return carried(NativeKeys.input, NativeKeys.inputMessages) }
         if let value = stated(ContentKeys.input, form: ContentKeys.inputForm) {
-            guard let instructions = attributes.first(ContentKeys.instructions), let messages = value.array
-            else {
-                return value
-            }
-            return .array([system(AttributeValues.decoded(instructions))] + messages)
+            return Self.instructed(value, by: attributes.first(ContentKeys.instructions))
         }
         if let value = mastra("input", old: ContentKeys.mastraInput) { return value }
+        if let value = ofTrace(ContentKeys.traceInput) { return value }
         if let messages = conversation, let last = messages.lastIndex(where: { !isAnswer($0) }) {
             return .array(Array(messages[...last]))
         }
-        return flat(["llm.input_messages.", "gen_ai.prompt."]) ?? events(of: Self.inputEvents)
+        return flat(["llm.input_messages.", "gen_ai.prompt."]) ?? EventContent(span).input
     }
 
     /// What came out; nil where the span says nothing.
@@ -41,8 +38,9 @@ struct SpanContent {
         if convention == .native { return carried(NativeKeys.output, NativeKeys.outputMessages) }
         if let value = stated(ContentKeys.output, form: ContentKeys.outputForm) { return value }
         if let value = mastra("output", old: ContentKeys.mastraOutput) { return value }
+        if let value = ofTrace(ContentKeys.traceOutput) { return value }
         if let answer = conversation?.last, isAnswer(answer) { return .array([answer]) }
-        return flat(["llm.output_messages.", "gen_ai.completion."]) ?? events(of: Self.outputEvents)
+        return flat(["llm.output_messages.", "gen_ai.completion."]) ?? EventContent(span).output
     }
 
     /// What a span of our own carries under the first of two keys that is there.
@@ -50,13 +48,20 @@ struct SpanContent {
         (attributes.carried(key) ?? attributes.carried(messages)).map(AttributeValues.parsed)
     }
 
-    /// Instructions as the message that they are.
-    private func system(_ instructions: Value) -> Value {
+    /// Messages with the instructions that stand apart in front, as the message that they are.
+    static func instructed(_ messages: Value, by instructions: Value?) -> Value {
+        guard let instructions = instructions.map(AttributeValues.decoded), let list = messages.array else {
+            return messages
+        }
         let parts: [Value] = instructions.array ?? [.object(["type": "text", "content": instructions])]
-        return .object(["role": "system", "parts": .array(parts)])
+        return .array([.object(["role": "system", "parts": .array(parts)])] + list)
     }
 
-    private func isAnswer(_ message: Value) -> Bool { message["role"]?.string == "assistant" }
+    private func isAnswer(_ message: Value) -> Bool {
+        if let role = message["role"]?.string { return role == "assistant" }
+        let event = message["event.name"]?.string
+        return event == "gen_ai.choice" || event == "gen_ai.assistant.message"
+    }
 
     /// The result of a tool where the output is the message that takes it to the model.
     var toolResult: Value? {
@@ -71,8 +76,7 @@ struct SpanContent {
 
     /// The messages that went in; nil where the input is none.
     var inputMessages: Messages? {
-        let source = flat(["llm.input_messages.", "gen_ai.prompt."]) ?? input
-        guard let source else { return nil }
+        guard let source = indexed(["llm.input_messages.", "gen_ai.prompt."]) ?? input else { return nil }
         let messages = Messages(source, role: "user")
         return messages.list.isEmpty ? nil : messages
     }
@@ -80,7 +84,9 @@ struct SpanContent {
     /// The messages that came out.
     var outputMessages: Messages? {
         if convention == .vercel, isGeneration { return vercelAnswer }
-        guard let source = flat(["llm.output_messages.", "gen_ai.completion."]) ?? output else { return nil }
+        guard let source = indexed(["llm.output_messages.", "gen_ai.completion."]) ?? output else {
+            return nil
+        }
         let messages = Messages(source, role: "assistant").conclusion
         return messages.list.isEmpty ? nil : messages
     }
@@ -122,15 +128,27 @@ struct SpanContent {
     /// Mastra's keys carry the span's type: `mastra.agent_run.input`.
     private func mastra(_ direction: String, old: [Int32]) -> Value? {
         guard convention == .mastra else { return nil }
-        let type = span.row.pointee.type_text.string ?? ""
+        let type = attributes.first(ContentKeys.mastraType)?.string ?? ""
         let value = attributes.value(named: "mastra.\(type).\(direction)") ?? attributes.first(old)
         return value.map(AttributeValues.decoded)
     }
 
+    /// Langfuse puts what its traces are about on their roots.
+    private func ofTrace(_ keys: [Int32]) -> Value? {
+        span.row.pointee.isRoot ? attributes.first(keys).map(AttributeValues.decoded) : nil
+    }
+
     /// A whole conversation on one span.
     private var conversation: [Value]? {
-        attributes.first(ContentKeys.conversations).map(AttributeValues.decoded)?.array
+        if let whole = attributes.first(ContentKeys.conversations) {
+            return AttributeValues.decoded(whole).array
+        }
+        let events = attributes.first(ContentKeys.conversationEvents).map(AttributeValues.decoded)?.array
+        return events?.first?["event.name"]?.string?.hasPrefix("gen_ai.") == true ? events : nil
     }
+
+    /// Of a generation its messages, which say more than the value beside them.
+    private func indexed(_ prefixes: [StaticString]) -> Value? { isGeneration ? flat(prefixes) : nil }
 
     private func flat(_ prefixes: [StaticString]) -> Value? {
         guard convention != .native else { return nil }
@@ -138,30 +156,5 @@ struct SpanContent {
             if let value = FlatKeys.value(under: prefix, of: attributes) { return value }
         }
         return nil
-    }
-
-    private static let inputEvents: Set<String> = [
-        "gen_ai.system.message", "gen_ai.user.message", "gen_ai.assistant.message", "gen_ai.tool.message",
-        "gen_ai.content.prompt",
-    ]
-    private static let outputEvents: Set<String> = ["gen_ai.choice", "gen_ai.content.completion"]
-
-    /// The messages that span events carry, before GenAI 1.37; nil where there is none.
-    private func events(of names: Set<String>) -> Value? {
-        let events = SpanEvents.events(span.row.pointee.encoded).filter { names.contains($0.name) }
-        guard !events.isEmpty else { return nil }
-        let values = events.map { event -> Value in
-            if let content = event.attributes["gen_ai.prompt"] ?? event.attributes["gen_ai.completion"] {
-                return AttributeValues.decoded(content)
-            }
-            var message = event.attributes
-            message["event.name"] = .string(event.name)
-            for key in ["message", "tool_calls", "content"] {
-                message[key] = message[key].map(AttributeValues.decoded)
-            }
-            if event.name == "gen_ai.choice", message["role"] == nil { message["role"] = "assistant" }
-            return .object(message)
-        }
-        return .array(values)
     }
 }

@@ -84,8 +84,11 @@ private func isUsable(_ attribute: nj_attribute, as form: Field.Form) -> Bool {
     case .text: return isText
     case .scalar:
         return isText || attribute.tag == UInt8(NJ_INT.rawValue) || attribute.tag == UInt8(NJ_BOOL.rawValue)
+            || (attribute.tag == UInt8(NJ_DOUBLE.rawValue) && attribute.value.number.isFinite)
     case .number: return number(attribute) >= 0
-    case .list: return isText || attribute.tag == UInt8(NJ_ARRAY.rawValue)
+    case .list:
+        return isText
+            ? !attribute.text.equals("[]") : attribute.tag == UInt8(NJ_ARRAY.rawValue) && attribute.length > 0
     case .provider: return isText && !ProviderNames.isFramework(attribute.text)
     case .anyText: return attribute.tag == UInt8(NJ_STRING.rawValue)
     case .any: return attribute.tag != UInt8(NJ_NONE.rawValue)

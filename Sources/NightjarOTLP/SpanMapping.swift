@@ -37,8 +37,9 @@ enum SpanMapping {
     }
 
     private static func setModel(_ span: SpanWords, _ row: inout nj_span) {
-        if span.facts.has(.provider) {
-            row.provider = ProviderNames.folded(span.word(.provider), cutting: span.convention == .vercel)
+        if let attribute = span.facts.attribute(.provider) {
+            let isKits = span.convention == .vercel || attribute.keyText.equals("ai.model.provider")
+            row.provider = ProviderNames.folded(span.word(.provider), cutting: isKits)
         }
         row.response_model = span.word(.responseModel)
         row.model = span.word(.model)
@@ -49,7 +50,10 @@ enum SpanMapping {
                 row.model = span.word(.pydanticModel)
             }
         }
-        if span.isAgentDevelopmentKit { row.model = withoutProvider(row.model, row.provider) }
+        if span.isAgentDevelopmentKit {
+            row.model = withoutProvider(row.model, row.provider)
+            row.response_model = withoutProvider(row.response_model, row.provider)
+        }
     }
 
     /// Google's kit writes `openai/gpt-4o` for models of LiteLLM; what stands before the slash goes if it is the provider.
@@ -59,7 +63,8 @@ enum SpanMapping {
             return model
         }
         let head = nj_text(UnsafeRawBufferPointer(rebasing: model.buffer[..<slash]))
-        return head.equals(provider) ? model.dropFirst(slash + 1) : model
+        let isProvider = ProviderNames.folded(head, cutting: false).equals(provider)
+        return isProvider ? model.dropFirst(slash + 1) : model
     }
 
     private static func setCounts(_ span: SpanWords, _ outcome: SpanOutcome, _ row: inout nj_span) {
@@ -75,12 +80,26 @@ enum SpanMapping {
     }
 
     private static func cost(_ facts: SpanFacts) -> Double {
-        guard facts.has(.langfuseCost), !facts.has(.cost) else { return facts.number(.cost) }
-        var total = Double.nan
-        forEachEntry(of: facts.text(.langfuseCost)) { key, reader throws(JSONError) in
-            if key.equals("total") { total = try reader.plainNumber() } else { try reader.skipValue() }
+        if facts.has(.cost) { return facts.number(.cost) }
+        if facts.has(.langfuseCost) {
+            let cost = langfuseCost(facts.text(.langfuseCost))
+            if !cost.isNaN { return cost }
         }
-        return total
+        return facts.number(.bareCost)
+    }
+
+    /// The total that Langfuse's `cost_details` state, else the sum of their parts.
+    private static func langfuseCost(_ json: nj_text) -> Double {
+        var total = Double.nan
+        var parts = Double.nan
+        forEachEntry(of: json) { key, reader throws(JSONError) in
+            if key.equals("total") {
+                total = try reader.plainNumber()
+            } else {
+                parts = TokenCounts.sum(parts, try reader.plainNumber())
+            }
+        }
+        return total.isNaN ? parts : total
     }
 
     /// The reason, or the first of several, sent as a list, as JSON text or as plain text.
@@ -124,20 +143,30 @@ enum SpanMapping {
     {
         let facts = span.facts
         if facts.has(.secondsToFirstToken) { return facts.number(.secondsToFirstToken) * 1000 }
-        if facts.has(.millisecondsToFirstToken) { return facts.number(.millisecondsToFirstToken) }
-        var instant = outcome.firstChunkNano
         if facts.has(.firstTokenInstant) {
             let text = unquoted(facts.text(.firstTokenInstant), slab: span.slab).string ?? ""
-            instant = Timestamp(iso8601: text).flatMap { UInt64(exactly: $0.unixNano) } ?? instant
+            let instant = Timestamp(iso8601: text).flatMap { UInt64(exactly: $0.unixNano) }
+            let time = instant.map { milliseconds(from: startNano, to: $0) } ?? .nan
+            if !time.isNaN { return time }
         }
-        guard instant >= startNano, startNano > 0 else { return .nan }
-        return Double(instant - startNano) / 1_000_000
+        if facts.has(.millisecondsToFirstToken) { return facts.number(.millisecondsToFirstToken) }
+        if facts.has(.latencyToFirstToken) { return facts.number(.latencyToFirstToken) * 1000 }
+        return milliseconds(from: startNano, to: outcome.firstChunkNano)
+    }
+
+    private static func milliseconds(from start: UInt64, to end: UInt64) -> Double {
+        end >= start && start > 0 ? Double(end - start) / 1_000_000 : .nan
     }
 
     private static func setRunContext(_ span: SpanWords, _ context: nj_context, _ row: inout nj_span) {
         let chain = span.langChain
         row.session_id = span.first(span.scalar(.session), chain.session, chain.thread)
         row.user_id = span.first(span.scalar(.user), chain.user)
+        if span.convention == .mastra {
+            // Exporters of 2025 copy the caller's metadata under their own names.
+            row.session_id = span.first(row.session_id, span.scalar(.bareSession))
+            row.user_id = span.first(row.user_id, span.scalar(.bareUser))
+        }
         row.environment = span.first(span.word(.environment), context.environment)
         row.service = context.service
     }

@@ -18,6 +18,14 @@ enum SpanMetadata {
         symbol("metadata"), symbol("langfuse.trace.metadata"), symbol("langfuse.observation.metadata"),
     ]
 
+    /// Keys of the run context that Mastra's exporters of 2025 write without a prefix.
+    private static let bare: [(name: String, key: Int32)] = [
+        ("runId", symbol("runId")), ("sessionId", symbol("sessionId")), ("threadId", symbol("threadId")),
+        ("requestId", symbol("requestId")), ("userId", symbol("userId")),
+        ("resourceId", symbol("resourceId")), ("organizationId", symbol("organizationId")),
+        ("environment", symbol("environment")), ("source", symbol("source")),
+    ]
+
     static func metadata(_ span: SpanReference) -> Value.Object {
         let attributes = SpanAttributes(span)
         if span.row.pointee.isNative {
@@ -36,6 +44,11 @@ enum SpanMetadata {
             }
         }
         let row = span.row.pointee
+        if row.convention == Convention.mastra.rawValue {
+            for (name, key) in bare {
+                if let value = attributes.first([key]) { metadata[name] = metadata[name] ?? value }
+            }
+        }
         for (key, text) in [
             ("sessionId", row.session_id), ("userId", row.user_id), ("environment", row.environment),
             ("serviceName", row.service),

@@ -38,6 +38,9 @@ struct SpanWords {
     /// Whether the span comes from Google's Agent Development Kit.
     var isAgentDevelopmentKit: Bool { scope.equals("gcp.vertex.agent") }
 
+    /// Whether the span comes from the AI SDK 7, whose agent spans are named after the model.
+    var isVercel7: Bool { scope.equals("gen_ai") }
+
     /// The text of a field; of MLflow, which encodes every value as JSON, what the JSON says.
     @inline(__always)
     func word(_ field: Field) -> nj_text {
@@ -51,6 +54,7 @@ struct SpanWords {
         switch UInt32(attribute.tag) {
         case NJ_INT.rawValue: return slab.copy(Array(String(attribute.value.integer).utf8))
         case NJ_BOOL.rawValue: return nj_text(attribute.value.integer == 0 ? "false" : "true")
+        case NJ_DOUBLE.rawValue: return slab.copy(Array(Value.double(attribute.value.number).json.utf8))
         default: return word(field)
         }
     }
@@ -143,15 +147,17 @@ extension JSONReader {
         return text.unescaped.map { slab.copy($0) } ?? .absent
     }
 
-    /// A number, NaN for any other value.
+    /// A finite number of at least 0, also where it was written as text; NaN for any other value.
     mutating func plainNumber() throws(JSONError) -> Double {
+        let value: Double
         switch try peek() {
-        case .number: return NightjarOTLP.number(nj_text(try numberText()))
-        case .string: return NightjarOTLP.number(nj_text(try string().raw))
+        case .number: value = NightjarOTLP.number(nj_text(try numberText()))
+        case .string: value = NightjarOTLP.number(nj_text(try string().raw))
         default:
             try skipValue()
             return .nan
         }
+        return value.isFinite && value >= 0 ? value : .nan
     }
 }
 

@@ -208,7 +208,9 @@ struct TraceDecoder {
             slab: slab
         )
         SpanMapping.apply(words, scratch.outcome, context, to: &scratch.row)
-        if scratch.outcome.hasEvaluations { scratch.row.flags |= UInt8(NJ_SPAN_HAS_EVALUATIONS.rawValue) }
+        if scratch.outcome.hasEvaluations || scratch.facts.has(.verdict) {
+            scratch.row.flags |= UInt8(NJ_SPAN_HAS_EVALUATIONS.rawValue)
+        }
         slab.append(scratch.row)
         spanCount += 1
     }
@@ -255,13 +257,16 @@ private struct ResourceNames {
     private var oldEnvironment = nj_text.absent
 
     /// The environment under its present key, else under its old one.
-    var environment: nj_text { environmentName.hasBytes ? environmentName : oldEnvironment }
+    var environment: nj_text {
+        environmentName.hasBytes ? environmentName : oldEnvironment.hasBytes ? oldEnvironment : .absent
+    }
 
     mutating func note(_ attribute: nj_attribute) {
         let key = attribute.keyText
         if key.equals("service.name") {
             // SDKs fill in `unknown_service` and the process's name where nobody chose one.
-            service = attribute.text.hasPrefix("unknown_service") ? .absent : attribute.text
+            let isChosen = attribute.text.hasBytes && !attribute.text.hasPrefix("unknown_service")
+            service = isChosen ? attribute.text : .absent
         } else if key.equals("deployment.environment.name") {
             environmentName = attribute.text
         } else if key.equals("deployment.environment") {

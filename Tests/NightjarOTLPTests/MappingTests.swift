@@ -74,6 +74,13 @@ struct MappingTests {
             workers: 1
         )
         #expect(Self.facts(try #require(request.references.first).row.pointee) == rule.says)
+        let sentAsJSON = try TraceRequest.decode(
+            jsonBody([span], scope: rule.scope),
+            encoding: .json,
+            receivedAt: Timestamp(unixNano: 1),
+            workers: 1
+        )
+        #expect(Self.facts(try #require(sentAsJSON.references.first).row.pointee) == rule.says)
     }
 
     @Test(arguments: [

@@ -1,6 +1,8 @@
 /// The rules by sender, after the mapping of conventions.
 enum RuleTables {
-    static let all = genAI + openInference + mastra + others + frameworks + tokens
+    static let all =
+        genAI + openInference + mastra + others + frameworks + tokens + names + providers
+        + frameworksAsProviders + providersOfKits + blobs + settling
 
     private static let genAI: [Rule] = [
         Rule(

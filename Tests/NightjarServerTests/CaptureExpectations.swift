@@ -60,7 +60,8 @@ struct ExpectedSpan {
         return differences
     }
 
-    /// Two recordings expect no model of an embedding that states one, two others expect it: the statement is kept.
+    /// Two recordings expect no model and no tokens of an embedding that states them, three others expect both: the mapping's
+    /// order of keys knows no kind, so the statement is kept.
     private var isEmbeddingThatSaysNothing: Bool {
         span["kind"] == "other" && span["name"]?.string?.contains("embed") == true
             && span["model"].flatMap(present) == nil

@@ -41,7 +41,7 @@ typedef struct nj_context {
 } nj_context;
 
 // Facts of a span. ENDED: it has ended, whether or not its end time is known. IS_EVENT: it is a point in time, ended from
-// the start. HAS_EVALUATIONS: events of it carry verdicts. DROPPED: a processor dropped it, so that it counts but is neither
+// the start. HAS_EVALUATIONS: it carries verdicts. DROPPED: a processor dropped it, so that it counts but is neither
 // stored nor exported.
 enum nj_span_flag { NJ_SPAN_ENDED = 1, NJ_SPAN_IS_EVENT = 2, NJ_SPAN_HAS_EVALUATIONS = 4, NJ_SPAN_DROPPED = 8 };
 
