@@ -94,9 +94,11 @@ let package = Package(
                 "Nightjar", "NightjarBus", "NightjarSignals", "NightjarOTLP", "NightjarStore",
                 "NightjarExporters", "NightjarPlugins",
                 .product(name: "Hummingbird", package: "hummingbird"),
+                .product(name: "HummingbirdCore", package: "hummingbird"),
                 .product(name: "HTTPTypes", package: "swift-http-types"),
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOHTTP1", package: "swift-nio"),
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
                 .product(name: "UnixSignals", package: "swift-service-lifecycle"),
                 .product(name: "Yams", package: "Yams"),
@@ -167,7 +169,7 @@ let package = Package(
             "NightjarServer",
             [
                 "Nightjar", "NightjarBus", "NightjarPlugins", "NightjarSignals", "NightjarStore",
-                "NightjarCLI",
+                "NightjarCLI", "NightjarOTLP",
                 .product(name: "Logging", package: "swift-log"),
             ]
         ),

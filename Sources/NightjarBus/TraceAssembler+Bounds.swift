@@ -3,14 +3,17 @@ package import NightjarSignals
 
 /// What an assembler holds in memory, and how it lets go of it.
 extension TraceAssembler {
-    /// Forgets ended traces beyond the number to be remembered, oldest first, as far as the store knows all of them.
+    /// Forgets ended traces beyond the number of traces or of spans to be remembered, oldest first, as far as the store knows all
+    /// of them.
     package func forget(committed ticket: UInt64) {
-        while remembered.count - rememberedStart > configuration.rememberedTraces {
+        while remembered.count - rememberedStart > configuration.rememberedTraces
+            || (knownSpans > configuration.rememberedSpans && rememberedStart < remembered.count)
+        {
             let id = remembered[rememberedStart]
             if let trace = traces[id], trace.hasEnded, trace.unsettled == 0 {
                 guard trace.ticket <= ticket else { return }
                 release(trace)
-                traces[id] = nil
+                remove(trace)
             }
             rememberedStart += 1
         }
@@ -29,6 +32,7 @@ extension TraceAssembler {
     package func drop(_ id: TraceID) {
         guard let trace = traces.removeValue(forKey: id) else { return }
         waitingSpans -= trace.unsettled
+        knownSpans -= trace.entries.count
         release(trace)
     }
 
@@ -89,10 +93,15 @@ extension TraceAssembler {
     package func releaseShed() {
         for trace in picked {
             release(trace)
-            if source == nil { traces[trace.id] = nil }
+            if source == nil { remove(trace) }
         }
         picked.removeAll()
         pickedBytes = 0
+    }
+
+    private func remove(_ trace: TraceState) {
+        guard traces.removeValue(forKey: trace.id) != nil else { return }
+        knownSpans -= trace.entries.count
     }
 
     func compact(_ list: inout [TraceID], _ start: inout Int) {

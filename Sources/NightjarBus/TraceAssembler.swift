@@ -57,6 +57,9 @@ package final class TraceAssembler {
     /// How many spans wait for their ancestors.
     package internal(set) var waitingSpans = 0
 
+    /// How many spans are known of the traces in memory, whether or not their payloads are here.
+    package internal(set) var knownSpans = 0
+
     let configuration: TraceConfiguration
     weak var source: (any TraceSource)?
     private var deadlines = DeadlineQueue()
@@ -201,6 +204,7 @@ package final class TraceAssembler {
             change(trace, place, wasRunning: wasRunning, into: &actions)
         } else {
             waitingSpans += 1
+            knownSpans += 1
         }
         if !row.isDropped { trace.noteFacets(slab.spans.baseAddress.map { $0 + index }, place: place) }
     }
@@ -372,6 +376,7 @@ package final class TraceAssembler {
         trace.isSamplingDecided = recalled.record.spanCount > 0
         trace.markCounted(except: Set(recalled.record.pending.map(\.value)))
         waitingSpans += trace.unsettled
+        knownSpans += trace.entries.count
         trace.isChanged = false
         return trace
     }

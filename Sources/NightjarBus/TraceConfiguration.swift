@@ -21,6 +21,8 @@ package struct TraceConfiguration: Sendable, Equatable {
     package var waitingSpans = 1_000_000
     /// So many ended traces are remembered, so that spans sent again are known again without a look at the store.
     package var rememberedTraces = 20_000
+    /// Ended traces are forgotten sooner while more spans than that are known, some 260 bytes each.
+    package var rememberedSpans = 500_000
 
     /// The part of it that each of several workers may take: bounds of memory are the process's.
     package func shared(by workers: Int) -> TraceConfiguration {
@@ -28,6 +30,7 @@ package struct TraceConfiguration: Sendable, Equatable {
         part.retainedBytes /= max(workers, 1)
         part.waitingSpans /= max(workers, 1)
         part.rememberedTraces /= max(workers, 1)
+        part.rememberedSpans /= max(workers, 1)
         return part
     }
 

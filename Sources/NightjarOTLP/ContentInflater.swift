@@ -29,12 +29,18 @@ package struct ContentInflater: Sendable {
     package var ratio = 200
     /// What may come out whatever the ratio: small bodies of repeated keys compress well.
     package var freeBytes = 1 << 20
+    /// Asked for room before what comes out is kept, with the bytes; false: `overloaded`.
+    package var takesRoom: @Sendable (Int) -> Bool = { _ in true }
+
+    /// What comes out is kept in parts of so many bytes until its size is known: one that doubles would hold twice as much.
+    private static let partBytes = 1 << 20
 
     /// The bounds of the HTTP API.
     package init() {}
 
     /// The body as it was before its encoding.
-    /// Throws `malformed` for bytes that are not of the encoding, `tooLarge` where a bound is exceeded.
+    /// Throws `malformed` for bytes that are not of the encoding, `tooLarge` where a bound is exceeded, `overloaded` where there
+    /// is no room.
     package func inflate(
         _ body: UnsafeRawBufferPointer,
         encoding: ContentEncoding
@@ -44,17 +50,17 @@ package struct ContentInflater: Sendable {
             guard body.count <= inflatedBytes else { throw tooLarge(0) }
             return Payload(body)
         // 15 is the largest window, which reads all smaller ones; 16 more means gzip, negative means neither header.
-        case .gzip: return try Payload(run(body, windowBits: 15 + 16))
+        case .gzip: return try run(body, windowBits: 15 + 16)
         case .deflate:
             do throws(OTLPError) {
-                return try Payload(run(body, windowBits: 15))
+                return try run(body, windowBits: 15)
             } catch  where error.code == .malformed && error.offset <= 2 {
-                return try Payload(run(body, windowBits: -15))
+                return try run(body, windowBits: -15)
             }
         }
     }
 
-    private func run(_ body: UnsafeRawBufferPointer, windowBits: Int32) throws(OTLPError) -> [UInt8] {
+    private func run(_ body: UnsafeRawBufferPointer, windowBits: Int32) throws(OTLPError) -> Payload {
         var stream = z_stream()
         let version = ZLIB_VERSION
         guard inflateInit2_(&stream, windowBits, version, Int32(MemoryLayout<z_stream>.size)) == Z_OK else {
@@ -70,19 +76,22 @@ package struct ContentInflater: Sendable {
             inflatedBytes,
             max(freeBytes, body.count.multipliedReportingOverflow(by: ratio).partialValue)
         )
-        var out: [UInt8] = []
-        out.reserveCapacity(min(bound, body.count * 4))
+        var out = InflatedParts(first: min(bound, Self.partBytes, body.count * 4), part: Self.partBytes)
         return try withUnsafeTemporaryAllocation(of: UInt8.self, capacity: 1 << 16) {
             piece throws(OTLPError) in
             while true {
                 stream.next_out = piece.baseAddress
                 stream.avail_out = UInt32(piece.count)
                 let status = CZlib.inflate(&stream, Z_NO_FLUSH)
-                out.append(contentsOf: piece[..<(piece.count - Int(stream.avail_out))])
                 let offset = body.count - Int(stream.avail_in)
-                guard out.count <= bound else { throw tooLarge(offset) }
+                let came = UnsafeMutableBufferPointer(
+                    rebasing: piece[..<(piece.count - Int(stream.avail_out))]
+                )
+                guard out.count + came.count <= bound else { throw tooLarge(offset) }
+                guard takesRoom(came.count) else { throw noRoom(offset) }
+                out.append(UnsafeBufferPointer(came))
                 if status == Z_STREAM_END {
-                    if stream.avail_in == 0 { return out }
+                    if stream.avail_in == 0 { return out.joined() }
                     // gzip may consist of several members in a row; a zlib stream is one.
                     guard windowBits > 15, inflateReset(&stream) == Z_OK else {
                         throw malformed(offset, "bytes after the compressed body")
@@ -97,6 +106,10 @@ package struct ContentInflater: Sendable {
         }
     }
 
+    private func noRoom(_ offset: Int) -> OTLPError {
+        OTLPError(code: .overloaded, offset: offset, path: "", detail: "no room to inflate the body now")
+    }
+
     private func tooLarge(_ offset: Int) -> OTLPError {
         OTLPError(
             code: .tooLarge,
@@ -108,5 +121,43 @@ package struct ContentInflater: Sendable {
 
     private func malformed(_ offset: Int, _ detail: String) -> OTLPError {
         OTLPError(code: .malformed, offset: offset, path: "", detail: "cannot inflate: \(detail)")
+    }
+}
+
+/// What came out of a body so far.
+private struct InflatedParts {
+    private(set) var count = 0
+    private let part: Int
+    private var full: [[UInt8]] = []
+    private var last: [UInt8] = []
+
+    init(first: Int, part: Int) {
+        self.part = part
+        last.reserveCapacity(first)
+    }
+
+    mutating func append(_ bytes: UnsafeBufferPointer<UInt8>) {
+        count += bytes.count
+        last.append(contentsOf: bytes)
+        guard last.count >= part else { return }
+        full.append(last)
+        last = []
+    }
+
+    /// All of it in one piece; each part goes once it is copied.
+    consuming func joined() -> Payload {
+        if full.isEmpty { return Payload(last) }
+        var parts = full
+        full = []
+        parts.append(last)
+        last = []
+        return Payload(count: count) { memory in
+            var start = 0
+            for index in parts.indices {
+                memory[start...].copyBytes(from: parts[index])
+                start += parts[index].count
+                parts[index] = []
+            }
+        }
     }
 }

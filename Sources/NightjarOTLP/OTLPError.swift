@@ -6,6 +6,8 @@ package struct OTLPError: Error, Sendable, Equatable, CustomStringConvertible {
         case malformed
         /// A limit on size, inflation or nesting is exceeded.
         case tooLarge = "too_large"
+        /// There is no room for it now.
+        case overloaded
     }
 
     /// What kind of fault it is.

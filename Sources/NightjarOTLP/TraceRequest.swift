@@ -22,6 +22,13 @@ package struct TraceRequest: Sendable {
 
         /// The bounds of the signals contract, section 11.
         package init() {}
+
+        /// None on the size of a span: of what was taken once, under whichever bounds.
+        package static let taken = {
+            var limits = Limits()
+            limits.spanBytes = .max
+            return limits
+        }()
     }
 
     /// The spans in order, each slab with the worker it belongs to. A trace's spans are all with one worker, in the order

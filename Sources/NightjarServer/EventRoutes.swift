@@ -15,7 +15,10 @@ struct EventRoutes {
     func add(to router: APIRouter) {
         router.post("/api/events", .takeEvents) { request, _ in
             let body = try await request.wholeBody(upTo: bodyBytes)
-            let values = try withExtendedLifetime(body) { try Self.values(Array(body.bytes)) }
+            let values = try withExtendedLifetime(body) {
+                try JSONBounds.check(body.bytes)
+                return try Self.values(Array(body.bytes))
+            }
             let events = try events(values)
             let outcome: EventOutcome
             do throws(EngineError) {

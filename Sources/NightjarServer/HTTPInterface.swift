@@ -1,8 +1,10 @@
 import HTTPTypes
 import Hummingbird
+import HummingbirdCore
 package import Logging
 import NIOCore
 package import Nightjar
+import NightjarStore
 import ServiceLifecycle
 import UnixSignals
 
@@ -13,6 +15,7 @@ package struct HTTPInterface: Service {
     private let live: LiveFeed
     private let logger: Logger
     private let onRunning: @Sendable (String) -> Void
+    private let load: ServerLoad
 
     /// A server that is not started. `onRunning` gets the address that it listens on, once it does.
     package init(
@@ -26,6 +29,15 @@ package struct HTTPInterface: Service {
         live = LiveFeed(engine: engine, configuration.live)
         self.logger = logger
         self.onRunning = onRunning
+        let room = FileLimit.room(for: configuration.connections.connections)
+        if room < configuration.connections.connections {
+            logger.warning(
+                "the system lets the process have \(room) connections, fewer than limits.connections"
+            )
+        }
+        var bounded = configuration
+        bounded.connections.connections = room
+        load = ServerLoad(bounded) { engine.countRefusal($0) }
     }
 
     /// Listens, and returns when the task is cancelled or the process is told to stop: then it takes nothing more, finishes
@@ -34,8 +46,9 @@ package struct HTTPInterface: Service {
     package func run() async throws {
         let application = Application(
             router: router(),
-            // A connection that sends nothing, or half of something, for a minute is closed.
-            server: .http1(configuration: .init(idleTimeout: .seconds(60))),
+            server: HTTPServerBuilder { [load, configuration] responder in
+                GuardedHTTP(responder, load: load, bodyBytes: configuration.bodyBytes)
+            },
             configuration: ApplicationConfiguration(
                 address: .hostname(configuration.host, port: configuration.port),
                 serverName: "nightjar"
@@ -84,12 +97,14 @@ package struct HTTPInterface: Service {
     }
 
     private func router() -> Router<BasicRequestContext> {
-        let router = APIRouter()
+        let scope = ScopeMiddleware(load: load, inflatedBytes: configuration.inflatedBytes)
+        let router = APIRouter(scope: scope)
         OTLPRoutes(engine: engine, bodyBytes: configuration.bodyBytes).add(to: router)
         EventRoutes(engine: engine, bodyBytes: configuration.bodyBytes).add(to: router)
         TraceRoutes(engine: engine).add(to: router)
         AnnotationRoutes(engine: engine, bodyBytes: configuration.bodyBytes).add(to: router)
         StatusRoutes(engine: engine).add(to: router)
+        LoadRoutes(engine: engine, load: load).add(to: router)
         PluginRoutes(engine: engine).add(to: router)
         LiveRoutes(feed: live, engine: engine, settings: configuration.live).add(to: router)
         CleanupRoutes(engine: engine).add(to: router)

@@ -65,6 +65,7 @@ struct OTLPRoutes {
     }
 
     private func answer(_ problem: Problem, _ encoding: BodyEncoding) -> Response {
+        RequestScope.current?.load.note(problem)
         let body = ExportResponse.refused(
             code: problem.statusCode,
             message: problem.detail,

@@ -2,6 +2,7 @@ import HTTPTypes
 import Hummingbird
 import Nightjar
 import NightjarSignals
+import NightjarStore
 
 /// An error answer of the API (RFC 9457, `application/problem+json`).
 struct Problem: Error, HTTPResponseError {
@@ -17,6 +18,8 @@ struct Problem: Error, HTTPResponseError {
     var retryAfterSeconds: Int?
     /// The methods that the path takes, where the method was what was wrong.
     var allowed: [String] = []
+    /// Why a client was sent away, for counting; nil where that is not counted, or counted elsewhere.
+    var reason: String?
 
     init(_ status: HTTPResponse.Status, _ detail: String) {
         self.status = status
@@ -36,6 +39,22 @@ struct Problem: Error, HTTPResponseError {
             self.init(.serviceUnavailable, error.detail)
             retryAfterSeconds = 5
         }
+        if error.isRetryable || error.code == .tooLarge { reason = error.code.rawValue }
+    }
+
+    /// What a failure of the store means over HTTP.
+    init(_ error: StoreError) {
+        switch error.code {
+        case .timeout:
+            self.init(
+                .serviceUnavailable,
+                "\(error.detail); ask for less, such as a shorter time or fewer entries, or raise query.timeout"
+            )
+        case .overloaded: self.init(.tooManyRequests, error.detail)
+        default: self.init(.serviceUnavailable, "\(error)")
+        }
+        reason = error.code == .timeout ? "query_timeout" : error.code.rawValue
+        retryAfterSeconds = error.code == .overloaded ? 1 : 5
     }
 
     /// All faults of an input at once.
@@ -58,6 +77,7 @@ struct Problem: Error, HTTPResponseError {
     }
 
     func response(from request: Request, context: some RequestContext) throws -> Response {
+        RequestScope.current?.load.note(self)
         var response = Response.json(json, status: status, type: "application/problem+json")
         if let retryAfterSeconds { response.headers[.retryAfter] = "\(retryAfterSeconds)" }
         if !allowed.isEmpty { response.headers[.allow] = allowed.joined(separator: ", ") }

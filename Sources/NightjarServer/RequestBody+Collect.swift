@@ -6,15 +6,22 @@ import NightjarSignals
 
 extension Request {
     /// The whole body, inflated.
-    /// - Throws: ``Problem`` 413 beyond a limit, 415 for an encoding that is not known, 400 for one that is broken.
+    /// - Throws: ``Problem`` 413 beyond a limit, 429 where all bodies together take too much, 415 for an encoding that is not
+    ///   known, 400 for one that is broken.
     func wholeBody(upTo limit: Int) async throws -> Payload {
-        let buffer: ByteBuffer
+        let tooLarge = Problem(
+            .contentTooLarge,
+            "the body is larger than \(limit) bytes; send smaller batches"
+        )
+        guard headers[.contentLength].flatMap({ Int($0) }) ?? 0 <= limit else { throw tooLarge }
+        let scope = RequestScope.current
+        let sent: Payload
         do {
-            buffer = try await body.collect(upTo: limit)
+            sent = try await body.collect(upTo: limit).withUnsafeReadableBytes { Payload($0) }
         } catch is NIOTooManyBytesError {
-            throw Problem(.contentTooLarge, "the body is larger than \(limit) bytes; send smaller batches")
+            throw tooLarge
         }
-        let sent = buffer.withUnsafeReadableBytes { Payload($0) }
+        if scope?.isBodyRefused == true { throw Problem.noRoom }
         let name = headers[.contentEncoding] ?? "identity"
         guard let encoding = ContentEncoding(header: name) else {
             throw Problem(
@@ -23,12 +30,21 @@ extension Request {
             )
         }
         guard encoding != .identity else { return sent }
+        var inflater = ContentInflater()
+        if let scope {
+            inflater.inflatedBytes = scope.inflatedBytes
+            inflater.takesRoom = { scope.grow(by: $0) }
+        }
         do throws(OTLPError) {
             // The bytes are the payload's: it has to outlive their use.
             defer { withExtendedLifetime(sent) {} }
-            return try ContentInflater().inflate(sent.bytes, encoding: encoding)
+            return try inflater.inflate(sent.bytes, encoding: encoding)
         } catch {
-            throw Problem(error.code == .tooLarge ? .contentTooLarge : .badRequest, "\(error)")
+            switch error.code {
+            case .overloaded: throw Problem.noRoom
+            case .tooLarge: throw Problem(.contentTooLarge, "\(error)")
+            case .malformed: throw Problem(.badRequest, "\(error)")
+            }
         }
     }
 
@@ -36,10 +52,20 @@ extension Request {
     func jsonBody(upTo limit: Int) async throws -> Value {
         let payload = try await wholeBody(upTo: limit)
         defer { withExtendedLifetime(payload) {} }
+        try JSONBounds.check(payload.bytes)
         do throws(JSONError) {
             return try Value(jsonBytes: Array(payload.bytes))
         } catch {
             throw Problem(.badRequest, "the body is not JSON: \(error)")
         }
+    }
+}
+
+extension Problem {
+    /// All bodies together take what they may; it is counted where it is found.
+    static var noRoom: Problem {
+        var problem = Problem(.tooManyRequests, "too many bytes of requests are in flight; send again later")
+        problem.retryAfterSeconds = 1
+        return problem
     }
 }

@@ -12,6 +12,10 @@ package struct ServerConfiguration: Sendable {
     package var port = 4318
     /// The largest body taken, as it is sent.
     package var bodyBytes = 16 << 20
+    /// The largest body taken, once it is inflated.
+    package var inflatedBytes = 64 << 20
+    /// The bounds of connections and of what is on its way through them.
+    package var connections = ConnectionLimits()
     /// The event path behind it.
     package var engine: EngineConfiguration
     /// Log lines below it never enter the bus, and the server writes none of its own; nil: all enter, and its own are written from
@@ -35,6 +39,12 @@ package struct ServerConfiguration: Sendable {
     /// The defaults around an engine's configuration.
     package init(engine: EngineConfiguration) {
         self.engine = engine
+    }
+
+    /// What all bodies in flight may hold together, as sent and as inflated: one of the largest fits, and as much as may be
+    /// queued behind them.
+    package var bodiesBytes: Int {
+        connections.bodiesBytes ?? max(bodyBytes + inflatedBytes, engine.queueBytes)
     }
 
     /// Why it must not be started as it is, nil where it may.

@@ -52,6 +52,7 @@ struct StatusRoutes {
         /api/openapi.json   all routes with their parameters and answers, as OpenAPI 3.1
         /api/live           events as they pass, server-sent
         /healthz, /readyz   alive; ready to take data
+        /api/status         versions, queues and their bounds, disk, lag, connections, what was refused
 
         """
 }

@@ -8,6 +8,7 @@ struct CommitBacklog {
         let effects: Effects
         let completion: @Sendable () -> Void
         let rows: Int
+        let bytes: Int
     }
 
     /// What shares a transaction.
@@ -39,6 +40,8 @@ struct CommitBacklog {
     var isFailing: Bool { failures > 0 }
     /// What waits or is being committed.
     private(set) var queuedBytes = 0
+    /// What the effects that wait or are being committed weigh.
+    private(set) var queuedEffectBytes = 0
     private(set) var submitted = 0
     private(set) var answered = 0
     private(set) var handedOver = 0
@@ -53,7 +56,9 @@ struct CommitBacklog {
 
     var queuedSubmissions: Int { submitted - answered }
     var queuedBatches: Int { handedOver - stored }
-    var hasRoomForEffects: Bool { queuedBatches < settings.queuedEffects }
+    var hasRoomForEffects: Bool {
+        queuedBatches < settings.queuedEffects && queuedEffectBytes < settings.effectBytes
+    }
 
     /// Queues a submission.
     mutating func add(_ submission: Submission) throws(StoreError) {
@@ -63,10 +68,10 @@ struct CommitBacklog {
         guard queuedBytes == 0 || queuedBytes + bytes <= settings.queueBytes else {
             throw StoreError(code: .overloaded, detail: "\(queuedBytes) bytes wait for the disk")
         }
-        guard queuedBatches <= settings.queuedEffects else {
+        guard queuedBatches <= settings.queuedEffects, queuedEffectBytes <= settings.effectBytes else {
             throw StoreError(
                 code: .overloaded,
-                detail: "\(queuedBatches) batches of effects wait for the disk"
+                detail: "\(queuedBatches) batches of effects, \(queuedEffectBytes) bytes, wait for the disk"
             )
         }
         submissions.append((submission, submission.rows, bytes))
@@ -82,8 +87,14 @@ struct CommitBacklog {
     ) -> Bool {
         guard !isClosing else { return false }
         if batches.isEmpty, windowEnd == nil { windowEnd = now + settings.groupWindow }
-        let batch = Batch(effects: effects, completion: completion, rows: effects.rows)
+        let batch = Batch(
+            effects: effects,
+            completion: completion,
+            rows: effects.rows,
+            bytes: effects.weight
+        )
         batches.append(batch)
+        queuedEffectBytes += batch.bytes
         batchRows += batch.rows
         handedOver += 1
         return true
@@ -107,6 +118,7 @@ struct CommitBacklog {
     mutating func committed(_ group: Group, at now: ContinuousClock.Instant) {
         settle(group)
         stored += group.batches.count
+        queuedEffectBytes -= group.batches.reduce(0) { $0 + $1.bytes }
         guard !group.batches.isEmpty else { return }
         failures = 0
         windowEnd = batches.isEmpty ? nil : now
@@ -120,7 +132,7 @@ struct CommitBacklog {
         if isClosing {
             stored += group.batches.count + batches.count
             batches = Queue()
-            batchRows = 0
+            (batchRows, queuedEffectBytes) = (0, 0)
             return
         }
         batches.prepend(group.batches)
@@ -233,6 +245,15 @@ extension Effects {
     fileprivate var rows: Int {
         progress.count + traces.count + scores.count + feedback.count + counts.count + logs.count
             + deltas.count + rewrites.count + correlations.count + streams.count + seriesRemovals.count
+    }
+}
+
+extension Effects {
+    /// About how many bytes the effects hold; texts are counted, the rest is guessed by its rows.
+    fileprivate var weight: Int {
+        rows * 256 + logs.reduce(0) { $0 + SignalEvent.log($1).approximateBytes }
+            + rewrites.reduce(0) { $0 + ($1.payload?.count ?? 0) }
+            + streams.reduce(0) { $0 + $1.state.count }
     }
 }
 

@@ -133,6 +133,7 @@ final class GroupWriter: @unchecked Sendable {
             status.queuedBytes = backlog.queuedBytes
             status.queuedSubmissions = backlog.queuedSubmissions
             status.queuedEffects = backlog.queuedBatches
+            status.queuedEffectBytes = backlog.queuedEffectBytes
             return status
         }
     }

@@ -1,4 +1,5 @@
 import GRDB
+import GRDBSQLite
 package import NightjarBus
 package import NightjarSignals
 
@@ -31,6 +32,9 @@ package final class SQLiteStore: Journal, TelemetryStore {
     }
 
     deinit { writer.stop() }
+
+    /// The version of SQLite that is linked.
+    package static var libraryVersion: String { String(cString: sqlite3_libversion()) }
 
     /// How the store is doing.
     package var status: StoreStatus { writer.currentStatus() }
@@ -108,9 +112,14 @@ package final class SQLiteStore: Journal, TelemetryStore {
         return try answer.wait(atMost: settings.flushPatience).deleted.contains(true)
     }
 
-    /// A lookup for somebody who waits: it ends after `queryPatience`.
+    /// A lookup for somebody who waits: it ends when its watch is over, or after `queryPatience`.
     func look<Value>(_ body: (Database) throws -> Value) throws(StoreError) -> Value {
-        try read { db in try interrupting(db, after: settings.queryPatience) { try body(db) } }
+        let watch = ReadWatch.current ?? ReadWatch(patience: settings.queryPatience)
+        do throws(StoreError) {
+            return try read { db in try interrupting(db, by: watch) { try body(db) } }
+        } catch {
+            throw error.code == .timeout ? watch.error : error
+        }
     }
 
     private func read<Value>(_ body: (Database) throws -> Value) throws(StoreError) -> Value {

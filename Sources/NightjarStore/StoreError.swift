@@ -20,6 +20,8 @@ package struct StoreError: Error, Sendable, Equatable, CustomStringConvertible {
         case newerSchema = "newer_schema"
         /// Something took longer than its bound.
         case timeout
+        /// Nobody waits for it any more.
+        case abandoned
         /// Anything else that the database refused.
         case failed
     }

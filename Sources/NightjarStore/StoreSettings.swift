@@ -14,6 +14,8 @@ package struct StoreSettings: Sendable {
     package var queueBytes = 64 << 20
     /// How many batches of effects may wait for their commit; beyond, `commit` waits.
     package var queuedEffects = 1024
+    /// About how many bytes of effects may wait for their commit; beyond, `commit` waits, and `submit` refuses.
+    package var effectBytes = 64 << 20
     /// How long `commit` waits for room before it counts the delay and queues its batch beyond the bound.
     package var effectsPatience = Duration.seconds(10)
     /// How long effects wait for companions: what many small batches change of a series or a trace is then written once.

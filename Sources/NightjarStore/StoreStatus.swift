@@ -6,6 +6,8 @@ package struct StoreStatus: Sendable, Equatable {
     package var queuedSubmissions = 0
     /// How many batches of effects wait.
     package var queuedEffects = 0
+    /// About what the effects that wait weigh, in bytes.
+    package var queuedEffectBytes = 0
     /// How many transactions were committed.
     package var commits = 0
     /// How many transactions failed.

@@ -6,10 +6,15 @@ import Glibc
 
 /// A connected TCP socket with a deadline for everything done on it; closed with the value.
 final class Connection {
-    private let descriptor: Int32
+    let descriptor: Int32
     private let deadline: ContinuousClock.Instant
 
-    init(host: String, port: Int, deadline: ContinuousClock.Instant) throws(HTTPClientError) {
+    init(
+        host: String,
+        port: Int,
+        deadline: ContinuousClock.Instant,
+        receiveBytes: Int32? = nil
+    ) throws(HTTPClientError) {
         self.deadline = deadline
         #if canImport(Glibc)
         descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
@@ -17,6 +22,9 @@ final class Connection {
         descriptor = socket(AF_INET, SOCK_STREAM, 0)
         #endif
         guard descriptor >= 0 else { throw HTTPClientError.system("socket") }
+        if var receiveBytes {
+            setsockopt(descriptor, SOL_SOCKET, SO_RCVBUF, &receiveBytes, socklen_t(MemoryLayout<Int32>.size))
+        }
         var address = sockaddr_in()
         address.sin_family = sa_family_t(AF_INET)
         address.sin_port = in_port_t(UInt16(clamping: port)).bigEndian
@@ -95,6 +103,9 @@ struct ResponseInput {
         waiting.removeFirst(piece.count)
         return piece
     }
+
+    /// What was read too far.
+    var rest: ArraySlice<UInt8> { waiting }
 
     /// The next line without its end; nil at the end of input.
     mutating func line() throws -> String? {

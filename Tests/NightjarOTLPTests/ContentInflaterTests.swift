@@ -1,6 +1,7 @@
 import NightjarOTLP
 import NightjarSignals
 import NightjarTesting
+import Synchronization
 import Testing
 
 /// Bodies that come compressed, and those that would fill the memory.
@@ -53,6 +54,22 @@ struct ContentInflaterTests {
         let text = Array("nightjar nightjar nightjar".utf8)
         #expect(try Self.inflate(Self.zlib, .deflate) == text)
         #expect(try Self.inflate(Array(Self.zlib.dropFirst(2).dropLast(4)), .deflate) == text)
+    }
+
+    @Test func `a large body inflates whole, and asks for the room that it takes`() throws {
+        let text = (0..<200_000).flatMap { Array("\($0 &* 2_654_435_761) ".utf8) }
+        let packed = try #require(ContentDeflater.gzip(text))
+        let asked = Mutex(0)
+        var inflater = ContentInflater()
+        inflater.takesRoom = { count in
+            asked.withLock { $0 += count }
+            return true
+        }
+        #expect(try Self.inflate(packed, .gzip, inflater) == text)
+        #expect(asked.withLock { $0 } == text.count)
+        inflater.takesRoom = { _ in false }
+        let error = #expect(throws: OTLPError.self) { try Self.inflate(packed, .gzip, inflater) }
+        #expect(error?.code == .overloaded)
     }
 
     @Test func `several gzip members in a row are one body`() throws {

@@ -46,7 +46,12 @@ enum Golden {
           whenFull: drop_newest  # default
         limits:
           bodyBytes: 16MiB  # default
+          inflatedBytes: 64MiB  # default
           valueBytes: 1MiB  # default
+          spanBytes: 16MiB  # default
+          connections: 1024  # default
+        query:
+          timeout: 10s  # default
         retention:
           traces: 10d  # default
           logs: 10d  # default
@@ -103,7 +108,12 @@ enum Golden {
           whenFull: block
         limits:
           bodyBytes: 8MiB
+          inflatedBytes: 32MiB
           valueBytes: 4096
+          spanBytes: 2MiB
+          connections: 100
+        query:
+          timeout: 1s
         plugins:
           disabled: [draft, old-one]
           settings:
@@ -134,15 +144,15 @@ enum Golden {
         db: none  # --db
         plugins:
           dir: rules  # NIGHTJAR_PLUGINS_DIR
-          disabled: [draft, old-one]  # nightjar.yaml:48
-          settings: {slow_tools: {threshold_ms: 2500, word: "12", ratio: 0.5, "on": true, list: [a, 1]}}  # nightjar.yaml:49
+          disabled: [draft, old-one]  # nightjar.yaml:53
+          settings: {slow_tools: {threshold_ms: 2500, word: "12", ratio: 0.5, "on": true, list: [a, 1]}}  # nightjar.yaml:54
           limits:
-            memory: 16MiB  # nightjar.yaml:57
-            time: 20ms  # nightjar.yaml:58
-            loadTime: 5s  # nightjar.yaml:59
-            fuel: 1000000  # nightjar.yaml:60
-            emissions: 10  # nightjar.yaml:61
-            share: 0.5  # nightjar.yaml:62
+            memory: 16MiB  # nightjar.yaml:62
+            time: 20ms  # nightjar.yaml:63
+            loadTime: 5s  # nightjar.yaml:64
+            fuel: 1000000  # nightjar.yaml:65
+            emissions: 10  # nightjar.yaml:66
+            share: 0.5  # nightjar.yaml:67
           testOnReload: true  # --test-on-reload
         logLevel: warn  # --log-level
         metrics:
@@ -175,14 +185,19 @@ enum Golden {
           whenFull: block  # nightjar.yaml:43
         limits:
           bodyBytes: 8MiB  # nightjar.yaml:45
-          valueBytes: 4KiB  # nightjar.yaml:46
+          inflatedBytes: 32MiB  # nightjar.yaml:46
+          valueBytes: 4KiB  # nightjar.yaml:47
+          spanBytes: 2MiB  # nightjar.yaml:48
+          connections: 100  # nightjar.yaml:49
+        query:
+          timeout: 1s  # nightjar.yaml:51
         retention:
-          traces: 2d  # nightjar.yaml:64
-          logs: 12h  # nightjar.yaml:65
+          traces: 2d  # nightjar.yaml:69
+          logs: 12h  # nightjar.yaml:70
           metrics: 1h  # NIGHTJAR_RETENTION_METRICS
-          scores: 90d  # nightjar.yaml:66
-          maxBytes: 2GiB  # nightjar.yaml:67
-          refuseOlderThan: 30d  # nightjar.yaml:68
+          scores: 90d  # nightjar.yaml:71
+          maxBytes: 2GiB  # nightjar.yaml:72
+          refuseOlderThan: 30d  # nightjar.yaml:73
 
         """
 }

@@ -266,8 +266,6 @@ import Testing
     @Test(arguments: [
         "plugins: {allowWrites: true}", "service: shop", "environment: test",
         "auth: {keys: [a]}", "tls: {certificate: a}",
-        "limits: {inflatedBytes: 1MiB}",
-        "limits: {spanBytes: 1MiB}", "limits: {connections: 9}", "query: {timeout: 1s}",
     ])
     func `a key of the contract that nothing stands behind is refused by name`(_ yaml: String) {
         let found = faults(yaml)

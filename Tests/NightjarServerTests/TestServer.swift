@@ -21,6 +21,7 @@ struct TestServer {
         trace: TraceConfiguration = TraceConfiguration(),
         live: LiveSettings = LiveSettings(),
         change: (inout EngineConfiguration) -> Void = { _ in },
+        server changeServer: (inout ServerConfiguration) -> Void = { _ in },
         _ body: (TestServer) async throws -> Void
     ) async throws {
         let folder = try Fixture()
@@ -40,6 +41,7 @@ struct TestServer {
         var server = ServerConfiguration(engine: configuration)
         server.port = 0
         server.live = live
+        changeServer(&server)
         let (addresses, continuation) = AsyncStream.makeStream(of: String.self)
         let interface = HTTPInterface(server, engine: engine, logger: logger) { continuation.yield($0) }
         try await withThrowingTaskGroup(of: Void.self) { group in

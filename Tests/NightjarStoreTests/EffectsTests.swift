@@ -193,6 +193,38 @@ struct EffectsTests {
         #expect(fixture.ledger.snapshot().map(\.total.sum) == [3])
     }
 
+    @Test func `effects of too many bytes are refused room as too many batches are`() throws {
+        let fixture = try Fixture {
+            $0.effectBytes = 100_000
+            $0.effectsPatience = .milliseconds(20)
+            $0.busyTimeout = .milliseconds(10)
+            $0.flushPatience = .seconds(20)
+        }
+        let other = try fixture.other()
+        try other.writeWithoutTransaction { db in
+            try db.beginTransaction(.immediate)
+            for number in 1...2 {
+                var effects = Effects()
+                let text = String(repeating: "x", count: 120_000)
+                effects.logs = [
+                    Log(timestamp: Timestamp(unixNano: Int64(number)), level: .info, message: text)
+                ]
+                fixture.store.commit(effects) {}
+            }
+            #expect(fixture.store.status.delayedEffects == 1)
+            #expect(fixture.store.status.queuedEffectBytes > 240_000)
+            let error = #expect(throws: StoreError.self) {
+                try fixture.store.submit(
+                    Submission(chunks: [chunk(1)], receivedAt: Timestamp(unixNano: 1)) { _ in }
+                )
+            }
+            #expect(error?.code == .overloaded)
+            try db.rollback()
+        }
+        try fixture.store.flush()
+        #expect(fixture.store.status.queuedEffectBytes == 0)
+    }
+
     @Test func `names and labels may be any text`() throws {
         let fixture = try Fixture()
         let name = "http.server.duration/ü\u{0}\"🌊"

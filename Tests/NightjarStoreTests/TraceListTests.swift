@@ -103,6 +103,24 @@ struct TraceListTests {
         #expect(error?.code == .timeout)
     }
 
+    @Test func `a lookup for somebody who waits ends by their watch, or when they leave`() throws {
+        let fixture = try Fixture()
+        try fixture.commit { effects in effects.traces = (1...2_000).map { record($0) } }
+        var query = TraceQuery()
+        query.service = "none"
+        let late = ReadWatch.$current.withValue(ReadWatch(patience: .zero)) {
+            #expect(throws: StoreError.self) { try fixture.store.traces(query) }
+        }
+        #expect(late?.code == .timeout)
+        let isAbandoned: @Sendable () -> Bool = { true }
+        let watch = ReadWatch.$isAbandoned.withValue(isAbandoned) { ReadWatch(patience: .seconds(3600)) }
+        let left = ReadWatch.$current.withValue(watch) {
+            #expect(throws: StoreError.self) { try fixture.store.traces(query) }
+        }
+        #expect(left?.code == .abandoned)
+        #expect(try fixture.store.traces(query).traces.isEmpty)
+    }
+
     @Test func `a page holds at most 500 and at least one`() throws {
         let fixture = try Fixture()
         try fixture.commit { effects in effects.traces = (1...502).map { record($0) } }

@@ -132,7 +132,8 @@ final class JournalTraceSource: TraceSource, StreamSource {
             Payload(chunk.payload),
             encoding: .protobuf,
             receivedAt: chunk.receivedAt,
-            workers: 1
+            workers: 1,
+            limits: .taken
         ).slabs.map(\.slab)
     }
 }
@@ -143,10 +144,12 @@ extension SQLiteStore {
     convenience init(
         opening location: StoreLocation,
         ledger: SeriesLedger,
+        queueBytes: Int = StoreSettings().queueBytes,
         retention: Retention? = nil
     ) throws(EngineError) {
         var settings = StoreSettings()
         settings.retention = retention
+        (settings.queueBytes, settings.effectBytes) = (queueBytes, queueBytes)
         // Stopping takes ten seconds at most: five for the workers, four for the store.
         settings.flushPatience = .seconds(4)
         do throws(StoreError) {

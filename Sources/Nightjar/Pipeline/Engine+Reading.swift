@@ -33,11 +33,13 @@ extension Engine {
         guard let store, let record = try store.trace(id), !record.isSampledOut else { return nil }
         var slabs: [Slab] = []
         for chunk in try store.chunks(of: id) {
+            try ReadWatch.current?.check()
             let request = try TraceRequest.decode(
                 Payload(chunk.payload),
                 encoding: .protobuf,
                 receivedAt: chunk.receivedAt,
-                workers: 1
+                workers: 1,
+                limits: .taken
             )
             slabs += request.slabs.map(\.slab)
         }
@@ -69,28 +71,6 @@ extension Engine {
                 span.derivedFrom = span.derivedFrom ?? source.span
             }
             return span
-        }
-    }
-}
-
-/// Runs reads of the store away from the threads that Swift's tasks share: a slow read must not stop ingest.
-package final class ReadQueue: Sendable {
-    private let queue = DispatchQueue(label: "nightjar.reads", attributes: .concurrent)
-    /// As many as the store has readers; more wait here.
-    private let permits = DispatchSemaphore(value: 4)
-
-    /// A queue without reads.
-    package init() {}
-
-    /// The result of `work`, which runs on a thread of the queue.
-    package func run<Result: Sendable>(_ work: @escaping @Sendable () throws -> Result) async throws -> Result
-    {
-        try await withCheckedThrowingContinuation { continuation in
-            queue.async { [permits] in
-                permits.wait()
-                defer { permits.signal() }
-                continuation.resume(with: Swift.Result { try work() })
-            }
         }
     }
 }

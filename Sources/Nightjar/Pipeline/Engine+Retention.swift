@@ -25,6 +25,7 @@ extension Engine {
     /// Bounds on the spans of a request.
     var spanLimits: TraceRequest.Limits {
         var limits = TraceRequest.Limits()
+        limits.spanBytes = configuration.spanBytes
         if let oldest { limits.oldestUnixNano = UInt64(max(oldest.unixNano, 0)) }
         return limits
     }

@@ -40,7 +40,7 @@ package final class Engine: Sendable {
     package let live = LiveCounts()
 
     /// Where the store is read.
-    package let reads = ReadQueue()
+    package let reads: ReadQueue
     let reader = OTLPSpanReader()
     let clock: any PipelineClock
     let sampler: TraceSampler
@@ -74,8 +74,14 @@ package final class Engine: Sendable {
         receivedEdge = SignalEdge(received: configuration, rules: rules)
         payloads = PayloadRedactor(configuration, rules: rules)
         bus = ObservabilityBus.make(configuration, clock: clock, logger: logger)
+        reads = ReadQueue(patience: configuration.queryTimeout)
         store = try configuration.store.map {
-            try SQLiteStore(opening: $0, ledger: ledger, retention: configuration.retention)
+            try SQLiteStore(
+                opening: $0,
+                ledger: ledger,
+                queueBytes: configuration.queueBytes,
+                retention: configuration.retention
+            )
         }
         // The host's own names come first: neither a plugin nor what is stored can take them.
         _ = try HostMetrics(registry)
@@ -333,7 +339,8 @@ package final class Engine: Sendable {
                 Payload(chunk.payload),
                 encoding: .protobuf,
                 receivedAt: chunk.receivedAt,
-                workers: workers.count
+                workers: workers.count,
+                limits: .taken
             )
         } catch {
             logger.error("chunk \(chunk.sequence) of the journal cannot be read and is left out: \(error)")

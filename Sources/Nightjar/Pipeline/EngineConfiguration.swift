@@ -37,6 +37,10 @@ package struct EngineConfiguration: Sendable {
     package var limits = SizeLimits()
     /// A larger value of an OTLP attribute is cut, in bytes.
     package var valueBytes = 1 << 20
+    /// A larger OTLP span is rejected, in bytes.
+    package var spanBytes = 16 << 20
+    /// How long a query for somebody who waits may take; then it is stopped.
+    package var queryTimeout = Duration.seconds(10)
     /// What changes or drops signals before anything else sees them, in this order.
     package var processors: [any SignalProcessor] = []
     /// Where signals go beside the store.

@@ -11,6 +11,7 @@ final class HostCounts: Sendable {
 
     private struct State: Sendable {
         var lost: [Key: Int] = [:]
+        var refused: [String: Int] = [:]
         var reportedIDs: Set<String> = []
         var tooOld = 0
     }
@@ -33,6 +34,12 @@ final class HostCounts: Sendable {
 
     /// How many spans were refused because they are too old.
     var tooOld: Int { state.value.tooOld }
+
+    /// Counts a request or connection that was refused or cut off.
+    func refuse(_ reason: String) { state.update { $0.refused[reason, default: 0] += 1 } }
+
+    /// What was refused, by reason.
+    var refused: [String: Int] { state.value.refused }
 
     /// Whether an unfit id is to be told of: once each, and not endlessly many.
     func isNews(_ id: String) -> Bool {
@@ -64,7 +71,15 @@ final class HostCounts: Sendable {
                 count.count
             )
         }
-        return lost + exported
+        let refused = refused.sorted { $0.key < $1.key }.map {
+            counter(
+                "nightjar_requests_refused_total",
+                "Requests and connections that were refused or cut off, by reason",
+                [Label("reason", $0.key)],
+                $0.value
+            )
+        }
+        return lost + exported + refused
     }
 
     private func counter(_ name: String, _ help: String, _ labels: [Label], _ count: Int) -> StoredSeries {

@@ -92,7 +92,7 @@ package final class RecordedRun {
         // A recording has its end: nothing has to be let go before it.
         if source == nil { configuration.retainedBytes = .max }
         // What the records of traces hold is little; without them late spans would be traces of their own.
-        configuration.rememberedTraces = 1_000_000
+        (configuration.rememberedTraces, configuration.rememberedSpans) = (1_000_000, .max)
         core = WorkerCore(
             assembler: TraceAssembler(configuration, source: source),
             aggregator: aggregator,

@@ -142,8 +142,13 @@ struct SignalProcessing {
 
     private func decoded(_ payload: [UInt8], _ receivedAt: Timestamp) -> [Slab] {
         do throws(OTLPError) {
-            return try TraceRequest.decode(payload, encoding: .protobuf, receivedAt: receivedAt, workers: 1)
-                .slabs.map(\.slab)
+            return try TraceRequest.decode(
+                payload,
+                encoding: .protobuf,
+                receivedAt: receivedAt,
+                workers: 1,
+                limits: .taken
+            ).slabs.map(\.slab)
         } catch {
             // The encoder is ours, and its output is decoded in tests of every kind of span.
             preconditionFailure("a span that was just encoded cannot be decoded: \(error)")

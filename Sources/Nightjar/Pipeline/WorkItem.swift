@@ -95,6 +95,14 @@ enum WorkItem: Sendable {
     /// Ends and settles everything first, as if nothing more could come; then like a barrier.
     case finish(@Sendable () -> Void)
 
+    /// Whether it brings something to process.
+    var isInput: Bool {
+        switch self {
+        case .spans, .events, .received, .annotation: true
+        case .restore, .resumed, .forget, .wake, .barrier, .finish: false
+        }
+    }
+
     /// What the item holds in memory, for the bound of the queue.
     var bytes: Int {
         switch self {

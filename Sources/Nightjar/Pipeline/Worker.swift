@@ -55,8 +55,11 @@ final class Worker: Sendable {
         thread.start()
     }
 
-    /// How many bytes wait.
+    /// How many bytes wait or are being processed.
     var queuedBytes: Int { inbox.bytes }
+
+    /// Since when the oldest of that waits; nil: nothing does.
+    var behindSince: ContinuousClock.Instant? { inbox.oldest }
 
     /// Adds an item; after `close` it is refused and false is returned.
     @discardableResult
@@ -100,16 +103,24 @@ private final class Inbox: @unchecked Sendable {
     private let condition = NSCondition()
     private var items: [WorkItem] = []
     private var queued = 0
+    private var processing = 0
+    private var queuedSince: ContinuousClock.Instant?
+    private var processingSince: ContinuousClock.Instant?
     private var isClosed = false
     private var hasEnded = false
 
     var bytes: Int {
-        condition.withLock { queued }
+        condition.withLock { queued + processing }
+    }
+
+    var oldest: ContinuousClock.Instant? {
+        condition.withLock { processingSince ?? queuedSince }
     }
 
     func append(_ item: WorkItem) -> Bool {
         condition.withLock {
             guard !isClosed else { return false }
+            if item.isInput, queuedSince == nil { queuedSince = .now }
             items.append(item)
             queued += item.bytes
             condition.signal()
@@ -120,12 +131,14 @@ private final class Inbox: @unchecked Sendable {
     /// Everything queued, after at most `delay` seconds; nil when closed and empty.
     func next(within delay: TimeInterval) -> [WorkItem]? {
         condition.withLock {
+            (processing, processingSince) = (0, nil)
             let end = Date(timeIntervalSinceNow: delay)
             while items.isEmpty, !isClosed, condition.wait(until: end) {}
             if items.isEmpty, isClosed { return nil }
             defer {
                 items = []
-                queued = 0
+                (processing, processingSince) = (queued, queuedSince)
+                (queued, queuedSince) = (0, nil)
             }
             return items
         }

@@ -144,7 +144,8 @@ final class StoredTraceSource: TraceSource {
             Payload(chunk.payload),
             encoding: .protobuf,
             receivedAt: chunk.receivedAt,
-            workers: 1
+            workers: 1,
+            limits: .taken
         )
     }
 }

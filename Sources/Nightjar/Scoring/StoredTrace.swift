@@ -104,7 +104,8 @@ package struct StoredTrace: Sendable {
                 Payload(bytes),
                 encoding: .protobuf,
                 receivedAt: target.receivedAt,
-                workers: 1
+                workers: 1,
+                limits: .taken
             ).slabs.map(\.slab)
         }
     }

@@ -10,8 +10,7 @@ extension ConfigurationKey {
     /// Keys of the contract that nothing stands behind yet, each with all below it; refused by name.
     static let unavailable = [
         "plugins.allowWrites",
-        "service", "environment", "auth", "tls", "limits.inflatedBytes", "limits.spanBytes",
-        "limits.connections", "query.timeout",
+        "service", "environment", "auth", "tls",
     ]
 
     private static let places = [
@@ -164,7 +163,26 @@ extension ConfigurationKey {
             "what an exporter's full queue does: drop_newest, block"
         ),
         ConfigurationKey("limits.bodyBytes", .size, \.bodyBytes, "the largest request body, as it is sent"),
+        ConfigurationKey(
+            "limits.inflatedBytes",
+            .size,
+            \.inflatedBytes,
+            "the largest request body, once it is inflated"
+        ),
         ConfigurationKey("limits.valueBytes", .size, \.engine.valueBytes, "a larger OTLP attribute is cut"),
+        ConfigurationKey("limits.spanBytes", .size, \.engine.spanBytes, "a larger OTLP span is rejected"),
+        ConfigurationKey(
+            "limits.connections",
+            .count,
+            \.connections.connections,
+            "how many connections may be open; more are turned away"
+        ),
+        ConfigurationKey(
+            "query.timeout",
+            .duration,
+            \.engine.queryTimeout,
+            "how long a query may take; then it is stopped"
+        ),
     ]
 
     @Sendable private static func builtInFault(_ name: String) -> String? {

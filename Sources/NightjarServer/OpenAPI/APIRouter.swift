@@ -2,6 +2,7 @@ import HTTPTypes
 import Hummingbird
 import Logging
 import NightjarSignals
+import NightjarStore
 
 /// A list of routes with their descriptions: what is served and what `GET /api/openapi.json` says are one.
 final class APIRouter {
@@ -15,7 +16,11 @@ final class APIRouter {
         let handler: Handler
     }
 
+    private let scope: ScopeMiddleware
     private var routes: [Route] = []
+
+    /// A list without routes; each request is handled within a scope.
+    init(scope: ScopeMiddleware) { self.scope = scope }
 
     func get(_ path: String, _ operation: Operation, _ handler: @escaping Handler) {
         routes.append(Route(path: path, method: .get, operation: operation, handler: handler))
@@ -44,6 +49,7 @@ final class APIRouter {
         get(path, description) { _, _ in Response.bytes(document, type: "application/json") }
 
         let router = Router(context: Context.self, options: .autoGenerateHeadEndpoints)
+        router.add(middleware: scope)
         router.add(middleware: AnswerMiddleware(methods: methods))
         for route in routes {
             router.on(RouterPath(route.path), method: route.method) { request, context in
@@ -157,6 +163,8 @@ private struct AnswerMiddleware: RouterMiddleware {
             return try await next(request, context)
         } catch let problem as Problem {
             return try problem.response(from: request, context: context)
+        } catch let error as StoreError {
+            return try Problem(error).response(from: request, context: context)
         } catch let error as HTTPError {
             return try problem(error, request).response(from: request, context: context)
         } catch {
