@@ -171,6 +171,7 @@ let package = Package(
                 "Nightjar", "NightjarBus", "NightjarPlugins", "NightjarSignals", "NightjarStore",
                 "NightjarCLI", "NightjarOTLP",
                 .product(name: "Logging", package: "swift-log"),
+                .product(name: "GRDB", package: "GRDB.swift"),
             ]
         ),
         .testTarget(

@@ -70,6 +70,8 @@ struct ServeCommand: AsyncParsableCommand {
         let settings = try Self.stated { () throws(ConfigurationFaults) in
             try configuration.engineConfiguration()
         }
+        // A file that grows beyond what the process may write is then an error like a full disk, and not the end.
+        signal(SIGXFSZ, SIG_IGN)
         do {
             let engine = try Engine(settings, logger: logger)
             let server = HTTPInterface(configuration.server, engine: engine, logger: logger) { address in

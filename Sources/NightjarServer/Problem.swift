@@ -57,6 +57,12 @@ struct Problem: Error, HTTPResponseError {
         retryAfterSeconds = error.code == .overloaded ? 1 : 5
     }
 
+    /// What a failure of the store means to whoever reads or deletes.
+    init(_ error: StoreError) {
+        self.init(.serviceUnavailable, "\(error)")
+        retryAfterSeconds = error.isRetryable ? 5 : nil
+    }
+
     /// All faults of an input at once.
     init(_ errors: InputErrors) {
         self.init(.badRequest, errors.errors.first.map { "\($0)" } ?? "the input is not valid")

@@ -28,7 +28,9 @@ struct StatusRoutes {
         router.get("/healthz", .live) { _, _ in Response.json(["status": "ok"]) }
         router.get("/readyz", .ready) { _, _ in
             guard let fault = engine.fault else { return Response.json(["status": "ready"]) }
-            throw Problem(.serviceUnavailable, fault)
+            var problem = Problem(.serviceUnavailable, fault)
+            problem.retryAfterSeconds = 1
+            throw problem
         }
         router.get("/", .index) { _, _ in
             Response.bytes(

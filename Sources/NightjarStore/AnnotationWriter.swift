@@ -15,6 +15,7 @@ final class AnnotationWriter {
     private let keep: PreparedStatement
     private let upsert: PreparedStatement
     private let mark: PreparedStatement
+    private let settle: PreparedStatement
     private let exists: PreparedStatement
     private let knows: PreparedStatement
     private let fill: PreparedStatement
@@ -25,6 +26,10 @@ final class AnnotationWriter {
     private let deleteOfTrace: PreparedStatement
     private let deleteHistoryOfTrace: PreparedStatement
     private let createdAt: Int32
+    /// What was counted and is deleted now: a count of it that was on its way must not count it again.
+    private var gone = Recent<String>(limit: 10_000)
+    /// What the transaction under way adds to that.
+    private var newlyGone: [String] = []
 
     init(_ db: Database, _ table: SignalTable) throws {
         func statement(_ sql: String) throws -> PreparedStatement { try PreparedStatement(db, sql) }
@@ -38,19 +43,26 @@ final class AnnotationWriter {
         upsert = try statement(
             """
             INSERT INTO \(name) (\(columns), created_at) VALUES (\(Columns.marks(columns)), ?)
-            ON CONFLICT (id) DO UPDATE SET \(Columns.replacements(columns))
+            ON CONFLICT (id) DO UPDATE SET \(Columns.replacements(columns)), counted = counted + (counted > 0 AND ?)
             """
         )
         mark = try statement("UPDATE \(name) SET counted = 1 WHERE id = ? AND counted = 0 RETURNING trace_id")
+        settle = try statement(
+            "UPDATE \(name) SET counted = counted - 1 WHERE id = ? AND counted > 1 RETURNING trace_id"
+        )
+        // Several replacements that a crash kept from being processed are processed as one, the last.
+        try db.execute(sql: "UPDATE \(name) SET counted = 2 WHERE counted > 1 AND counted > 2")
         exists = try statement("SELECT 1 FROM \(name) WHERE id = ?")
         knows = try statement("SELECT 1 FROM traces WHERE trace_id = ?")
         let facts = table.correlation.map { "\($0) = ifnull(\($0), ?)" }.joined(separator: ", ")
         fill = try statement("UPDATE \(name) SET \(facts) WHERE id = ?")
         readMetadata = try statement("SELECT metadata FROM \(name) WHERE id = ?")
         setMetadata = try statement("UPDATE \(name) SET metadata = ? WHERE id = ?")
-        delete = try statement("DELETE FROM \(name) WHERE id = ?")
+        delete = try statement("DELETE FROM \(name) WHERE id = ? RETURNING id, counted")
         deleteHistory = try statement("DELETE FROM \(name)_history WHERE id = ?")
-        deleteOfTrace = try statement("DELETE FROM \(name) WHERE trace_id = ? AND counted >= ?")
+        deleteOfTrace = try statement(
+            "DELETE FROM \(name) WHERE trace_id = ? AND counted >= ? RETURNING id, counted"
+        )
         deleteHistoryOfTrace = try statement(
             """
             DELETE FROM \(name)_history
@@ -60,11 +72,13 @@ final class AnnotationWriter {
         createdAt = table.count + 1
     }
 
-    /// Inserts or replaces the record that `bind` binds. Whether it counts stays as it was.
+    /// Inserts or replaces the record that `bind` binds. Whether it counts stays as it was; `isAwaited`: what becomes of a
+    /// replacement is still to come, with a call of `count`.
     func write(
         id: String,
         trace: TraceID?,
         at time: Timestamp,
+        isAwaited: Bool = true,
         _ bind: (PreparedStatement) -> Void
     ) throws -> AnnotationReceipt {
         keep.bind(1, time)
@@ -73,18 +87,34 @@ final class AnnotationWriter {
         let replaced = keep.changes > 0
         bind(upsert)
         upsert.bind(createdAt, time)
+        upsert.bind(createdAt + 1, isAwaited)
         try upsert.run()
         return AnnotationReceipt(id: id, replaced: replaced, pending: try trace.map(isUnknown) ?? false)
     }
 
-    /// Marks a record as counted.
+    /// Marks a record as counted, or a replacement of it as processed.
     func count(_ id: String) throws -> Count {
-        mark.bind(1, id)
-        let marked = try mark.rows { $0.optional(0, $0.traceID) }
-        if let trace = marked.first { return Count(isFirst: true, trace: trace) }
+        for statement in [mark, settle] {
+            statement.bind(1, id)
+            let marked = try statement.rows { $0.optional(0, $0.traceID) }
+            if let trace = marked.first { return Count(isFirst: statement === mark, trace: trace) }
+        }
         exists.bind(1, id)
-        return Count(isFirst: try exists.first { _ in true } == nil, trace: nil)
+        guard try exists.first({ _ in true }) == nil, !gone.contains(id), !newlyGone.contains(id) else {
+            return Count(isFirst: false, trace: nil)
+        }
+        newlyGone.append(id)
+        return Count(isFirst: true, trace: nil)
     }
+
+    /// Takes what was written for committed.
+    func committed() {
+        for id in newlyGone { gone.insert(id) }
+        newlyGone = []
+    }
+
+    /// Forgets what was written.
+    func rolledBack() { newlyGone = [] }
 
     /// Fills in what is known now and was not when the record was written.
     func complete(_ found: AnnotationCorrelation) throws {
@@ -104,8 +134,7 @@ final class AnnotationWriter {
         deleteHistory.bind(1, id)
         try deleteHistory.run()
         delete.bind(1, id)
-        try delete.run()
-        return delete.changes > 0
+        return try run(delete)
     }
 
     /// Deletes what belongs to a trace, history included; whether there was anything. Those that are not counted yet may be
@@ -116,8 +145,14 @@ final class AnnotationWriter {
         try deleteHistoryOfTrace.run()
         deleteOfTrace.bind(1, trace)
         deleteOfTrace.bind(2, countedOnly)
-        try deleteOfTrace.run()
-        return deleteOfTrace.changes > 0
+        return try run(deleteOfTrace)
+    }
+
+    /// Runs a deletion; whether there was anything.
+    private func run(_ deletion: PreparedStatement) throws -> Bool {
+        let deleted = try deletion.rows { (id: $0.text(0), isCounted: $0.bool(1)) }
+        newlyGone += deleted.lazy.filter(\.isCounted).map(\.id)
+        return !deleted.isEmpty
     }
 
     private func isUnknown(_ trace: TraceID) throws -> Bool {

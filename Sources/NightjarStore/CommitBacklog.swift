@@ -25,6 +25,8 @@ struct CommitBacklog {
     /// What the writer does next.
     enum Action {
         case commit(Group)
+        /// Something failed and nothing is there to try again with: try to write at all.
+        case probe
         case wait(Duration)
         case stop
     }
@@ -35,6 +37,8 @@ struct CommitBacklog {
     private var batchRows = 0
     private var windowEnd: ContinuousClock.Instant?
     private var failures = 0
+    /// When it is tried whether the database can be written again; nil while it can.
+    private var probeAt: ContinuousClock.Instant?
 
     /// Whether the last commit of effects failed and is to be tried again.
     var isFailing: Bool { failures > 0 }
@@ -108,6 +112,8 @@ struct CommitBacklog {
         let mustTakeBatches = !batches.isEmpty && isWanted && (failures == 0 || isDue(now))
         guard !submissions.isEmpty || mustTakeBatches else {
             if isClosing && batches.isEmpty { return .stop }
+            // Effects that wait to be tried again are a try themselves.
+            if batches.isEmpty, let probeAt { return now >= probeAt ? .probe : .wait(probeAt - now) }
             guard !batches.isEmpty, let windowEnd else { return .wait(.seconds(3600)) }
             return .wait(windowEnd - now)
         }
@@ -119,6 +125,7 @@ struct CommitBacklog {
         settle(group)
         stored += group.batches.count
         queuedEffectBytes -= group.batches.reduce(0) { $0 + $1.bytes }
+        if !isFailing || !group.batches.isEmpty { probeAt = nil }
         guard !group.batches.isEmpty else { return }
         failures = 0
         windowEnd = batches.isEmpty ? nil : now
@@ -128,6 +135,7 @@ struct CommitBacklog {
     /// A store that closes gives its batches up: they are processed again after the next start.
     mutating func failed(_ group: Group, at now: ContinuousClock.Instant) {
         settle(group)
+        probeAfterPause(now)
         guard !group.batches.isEmpty else { return }
         if isClosing {
             stored += group.batches.count + batches.count
@@ -141,6 +149,12 @@ struct CommitBacklog {
         failures += 1
         windowEnd = now + min(pause, settings.longestBackoff)
     }
+
+    /// Has it tried after a pause whether the database can be written.
+    mutating func probeAfterPause(_ now: ContinuousClock.Instant) { probeAt = now + settings.probePause }
+
+    /// Takes note of a try that went well.
+    mutating func probed() { probeAt = nil }
 
     /// Takes nothing more; what waits is tried at once.
     mutating func close() {

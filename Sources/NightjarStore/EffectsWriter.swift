@@ -43,7 +43,7 @@ final class EffectsWriter {
     /// The traces that had signals written or counted in the transaction under way.
     private var touched: Set<TraceID> = []
     /// What was deleted lately: effects that were on their way must not bring it back.
-    private var deleted = RecentTraces(limit: 10_000)
+    private var deleted = Recent<TraceID>(limit: 10_000)
 
     init(_ db: Database, _ writers: Writers, ledger: SeriesLedger) throws {
         journal = writers.journal
@@ -103,7 +103,12 @@ final class EffectsWriter {
 
     /// Writes a score; what became of it. `isCounted`: where it is new, nobody will count it.
     func write(_ score: Score, at time: Timestamp, isCounted: Bool = false) throws -> AnnotationReceipt {
-        let receipt = try scores.write(id: score.id, trace: score.traceID, at: time) { $0.bind(score) }
+        let receipt = try scores.write(
+            id: score.id,
+            trace: score.traceID,
+            at: time,
+            isAwaited: !isCounted
+        ) { $0.bind(score) }
         if isCounted, !receipt.replaced { _ = try scores.count(score.id) }
         return receipt
     }
@@ -166,21 +171,21 @@ final class EffectsWriter {
     }
 }
 
-/// The last traces of which something was noted; beyond the limit the oldest is forgotten.
-struct RecentTraces {
+/// The last members that were noted; beyond the limit the oldest is forgotten.
+struct Recent<Member: Hashable> {
     private let limit: Int
-    private var members: Set<TraceID> = []
-    private var order = Queue<TraceID>()
+    private var members: Set<Member> = []
+    private var order = Queue<Member>()
 
     init(limit: Int) {
         self.limit = limit
     }
 
-    func contains(_ trace: TraceID) -> Bool { !members.isEmpty && members.contains(trace) }
+    func contains(_ member: Member) -> Bool { !members.isEmpty && members.contains(member) }
 
-    mutating func insert(_ trace: TraceID) {
-        guard members.insert(trace).inserted else { return }
-        order.append(trace)
+    mutating func insert(_ member: Member) {
+        guard members.insert(member).inserted else { return }
+        order.append(member)
         guard members.count > limit, let oldest = order.first else { return }
         members.remove(oldest)
         order.removeFirst()

@@ -29,6 +29,15 @@ struct Writers {
         journal.rolledBack()
         series.rolledBack()
         streams.rolledBack()
+        scores.rolledBack()
+        feedback.rolledBack()
+    }
+
+    /// Takes what a transaction wrote for committed.
+    func committed() {
+        series.committed()
+        scores.committed()
+        feedback.committed()
     }
 }
 
@@ -46,6 +55,8 @@ final class GroupCommit {
     private let sweeper: RetentionSweeper
     private let ledger: SeriesLedger
     private let now: @Sendable () -> Timestamp
+    /// Writes the log back.
+    let checkpoint: LogCheckpoint
     /// So often is looked for series that are idle: they lose their place after a day, and are folded after 90.
     private static let idleLook = Duration.seconds(3600)
     private var nextIdleLook = Timestamp(unixNano: .min)
@@ -53,6 +64,7 @@ final class GroupCommit {
     init(_ db: Database, _ location: StoreLocation, ledger: SeriesLedger, settings: StoreSettings) throws {
         self.ledger = ledger
         now = settings.now
+        checkpoint = LogCheckpoint(db)
         writers = try Writers(db, settings)
         effects = try EffectsWriter(db, writers, ledger: ledger)
         memory =
@@ -83,7 +95,7 @@ final class GroupCommit {
             let staged = effects.isEmpty ? nil : try self.effects.write(effects, at: now())
             isInEffects = false
             try db.commit()
-            writers.series.committed()
+            writers.committed()
             if let staged { ledger.publish(staged) }
             return receipts
         } catch {
@@ -91,6 +103,23 @@ final class GroupCommit {
             // The first error says what happened; SQLite may have rolled back by itself already.
             if db.isInsideTransaction { try? db.rollback() }
             throw Failure(error: StoreError(error), isOfEffects: isInEffects)
+        }
+    }
+
+    /// Commits a transaction that changes nothing but is written and synced like any other.
+    func probe(_ db: Database) throws {
+        do {
+            // Left behind where a rollback failed.
+            if db.isInsideTransaction { try db.rollback() }
+            try db.beginTransaction(.immediate)
+            // Writes the first page even where the number, which is not used otherwise, stays as it is.
+            let number = try Int.fetchOne(db, sql: "PRAGMA user_version") ?? 0
+            try db.execute(sql: "PRAGMA user_version = \(number)")
+            try db.commit()
+        } catch {
+            // As in `run`.
+            if db.isInsideTransaction { try? db.rollback() }
+            throw error
         }
     }
 

@@ -12,6 +12,8 @@ final class GroupWriter: @unchecked Sendable {
     private static let stackBytes = 8 << 20
 
     private let database: any DatabaseWriter
+    /// Outlives the connections, which the thread may be the last to use.
+    private let file: DatabaseFile?
     private let settings: StoreSettings
     private let monitor = Monitor()
     private var backlog: CommitBacklog
@@ -23,11 +25,13 @@ final class GroupWriter: @unchecked Sendable {
 
     init(
         _ database: any DatabaseWriter,
+        _ file: DatabaseFile?,
         _ location: StoreLocation,
         ledger: SeriesLedger,
         settings: StoreSettings
     ) throws {
         self.database = database
+        self.file = file
         self.settings = settings
         backlog = CommitBacklog(settings)
         sweeps = SweepSchedule(
@@ -51,11 +55,24 @@ final class GroupWriter: @unchecked Sendable {
 
     func submit(_ submission: Submission) throws(StoreError) {
         let outcome = monitor.locked { () -> Result<Void, StoreError> in
-            let outcome = Result { () throws(StoreError) in try backlog.add(submission) }
+            let outcome = Result { () throws(StoreError) in
+                try checkLog()
+                try backlog.add(submission)
+            }
             if case .failure = outcome { status.refusedSubmissions += 1 } else { monitor.wakeAll() }
             return outcome
         }
         try outcome.get()
+    }
+
+    /// Refuses what would make a log grow that is not written back.
+    private func checkLog() throws(StoreError) {
+        guard status.logPages >= settings.logPages else { return }
+        throw StoreError(
+            code: .full,
+            detail:
+                "the log of the database has \(status.logPages) pages; \(status.lastError?.detail ?? "a read holds it up")"
+        )
     }
 
     func add(_ effects: Effects, _ completion: @escaping @Sendable () -> Void) {
@@ -147,6 +164,7 @@ final class GroupWriter: @unchecked Sendable {
     private enum Turn {
         case commit(CommitBacklog.Group)
         case sweep
+        case probe
         case stop
     }
 
@@ -158,6 +176,7 @@ final class GroupWriter: @unchecked Sendable {
                 // However much comes, what is too old goes.
                 sweepIfDue()
             case .sweep: sweepIfDue()
+            case .probe: probe()
             case .stop: break loop
             }
         }
@@ -178,6 +197,7 @@ final class GroupWriter: @unchecked Sendable {
             while true {
                 switch backlog.next(at: .now) {
                 case .commit(let group): return .commit(group)
+                case .probe: return .probe
                 case .stop: return .stop
                 case .wait(let limit):
                     let pause = sweeps.pause(at: .now)
@@ -213,6 +233,37 @@ final class GroupWriter: @unchecked Sendable {
         ended.sweep.completion?(ended.failure.map { .failure($0) } ?? .success(ended.sweep.count))
     }
 
+    /// Finds out whether the database can be written again, so that who asks is told without having to send something.
+    private func probe() {
+        do throws(StoreError) {
+            try storeErrors { try database.writeWithoutTransaction { try commit?.probe($0) } }
+            finish { backlog, status in
+                backlog.probed()
+                noteSuccess(&backlog, &status)
+            }
+        } catch {
+            finish { backlog, status in
+                backlog.probeAfterPause(.now)
+                status.lastError = error
+            }
+        }
+    }
+
+    /// Takes note of a commit, and of how it stands with the disk and the log. On the writer's thread, within `monitor.locked`.
+    private func noteSuccess(_ backlog: inout CommitBacklog, _ status: inout StoreStatus) {
+        if status.lastError?.code == .full, file?.hasRoom == false {
+            backlog.probeAfterPause(.now)
+        } else if !backlog.isFailing {
+            // While effects wait to be tried again, the disk is not well, whatever else it took.
+            status.lastError = nil
+        }
+        guard let checkpoint = commit?.checkpoint else { return }
+        status.logPages = checkpoint.logPages
+        guard checkpoint.error != nil || status.logPages >= settings.logPages else { return }
+        status.lastError = checkpoint.error ?? StoreError(code: .full, detail: "a read holds up the log")
+        backlog.probeAfterPause(.now)
+    }
+
     private func perform(_ group: CommitBacklog.Group) {
         switch transact(group) {
         case .success(let receipts):
@@ -224,8 +275,7 @@ final class GroupWriter: @unchecked Sendable {
             finish { backlog, status in
                 backlog.committed(group, at: .now)
                 status.commits += 1
-                // While effects wait to be tried again, the disk is not well, whatever else it took.
-                if !backlog.isFailing { status.lastError = nil }
+                noteSuccess(&backlog, &status)
             }
         case .failure(let failure) where failure.isOfEffects && !group.submissions.isEmpty:
             var effects = group

@@ -170,6 +170,10 @@ package struct Recovery: Sendable {
     package var scores: [Score] = []
     /// The feedback that no count was committed for, by id.
     package var feedback: [Feedback] = []
+    /// The scores that were counted and then replaced, of which the replacement is not processed, by id.
+    package var replacedScores: [Score] = []
+    /// The same of feedback.
+    package var replacedFeedback: [Feedback] = []
     /// Every series with its total, by number.
     package var series: [StoredSeries] = []
 

@@ -38,7 +38,7 @@ extension SQLiteStore {
     package func forecast(_ plan: SweepPlan, atMost limit: Duration) throws(StoreError) -> SweepCount {
         try storeErrors {
             try database.read { db in
-                try interrupting(db, after: limit) { try readForecast(db, plan) }
+                try interrupting(db, by: ReadWatch(patience: limit)) { try readForecast(db, plan) }
             }
         }
     }

@@ -9,6 +9,8 @@ package final class SQLiteStore: Journal, TelemetryStore {
     private static let replayPage = 64
 
     let database: any DatabaseWriter
+    /// Released after the connections to it.
+    private let file: DatabaseFile?
     let writer: GroupWriter
     let settings: StoreSettings
 
@@ -24,10 +26,16 @@ package final class SQLiteStore: Journal, TelemetryStore {
         ledger: SeriesLedger,
         settings: StoreSettings = StoreSettings()
     ) throws(StoreError) {
-        let database = try openDatabase(location, settings)
-        self.database = database
+        let file: DatabaseFile? =
+            if case .file(let path) = location {
+                try DatabaseFile(path, patience: settings.busyTimeout)
+            } else { nil }
+        let database = try openDatabase(file, location, settings)
+        (self.file, self.database) = (file, database)
         self.settings = settings
-        writer = try storeErrors { try GroupWriter(database, location, ledger: ledger, settings: settings) }
+        writer = try storeErrors {
+            try GroupWriter(database, file, location, ledger: ledger, settings: settings)
+        }
         writer.start()
     }
 
@@ -58,6 +66,14 @@ package final class SQLiteStore: Journal, TelemetryStore {
             recovery.feedback = try PreparedStatement(
                 db,
                 "SELECT \(SignalTable.feedback.columns) FROM feedback WHERE counted = 0 ORDER BY id"
+            ).rows { try $0.feedback() }
+            recovery.replacedScores = try PreparedStatement(
+                db,
+                "SELECT \(SignalTable.scores.columns) FROM scores WHERE counted > 1 ORDER BY id"
+            ).rows { $0.score() }
+            recovery.replacedFeedback = try PreparedStatement(
+                db,
+                "SELECT \(SignalTable.feedback.columns) FROM feedback WHERE counted > 1 ORDER BY id"
             ).rows { try $0.feedback() }
             recovery.series = try readSeries(db)
             return recovery
@@ -96,6 +112,7 @@ package final class SQLiteStore: Journal, TelemetryStore {
         writer.stop()
         try writer.join()
         try storeErrors { try database.close() }
+        file?.release()
     }
 
     package func deleteTrace(_ id: TraceID) throws(StoreError) -> Bool { try delete(.trace(id)) }

@@ -3,7 +3,9 @@ import GRDB
 /// The tables, by the steps in which they came about. A step that was released never changes: a new one follows it.
 package enum Schema {
     /// All steps, the oldest first.
-    package static let steps: [(name: String, sql: String)] = [("1", first), ("2", second), ("3", third)]
+    package static let steps: [(name: String, sql: String)] = [
+        ("1", first), ("2", second), ("3", third), ("4 replacements", replacements),
+    ]
 
     /// Which steps a database has; under this name since the first version.
     private static let record = "grdb_migrations"

@@ -30,6 +30,11 @@ package struct StoreSettings: Sendable {
     package var shortestBackoff = Duration.milliseconds(50)
     /// The longest pause between two tries to commit effects.
     package var longestBackoff = Duration.seconds(5)
+    /// How long after a failure it is tried whether the database can be written again, where nothing waits to be written.
+    package var probePause = Duration.milliseconds(250)
+    /// How many pages of 4 KiB the log may have: it grows beyond its usual 8,192 where it cannot be written back into the
+    /// database file, or a long read holds it up. At the bound `submit` refuses.
+    package var logPages = 262_144
     /// How long `flush` and `close` wait.
     package var flushPatience = Duration.seconds(30)
     /// How long a lookup may take; then it fails with `timeout`.

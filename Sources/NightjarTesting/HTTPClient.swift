@@ -103,6 +103,13 @@ package struct HTTPClient: Sendable {
         }
     }
 
+    /// Sends bytes and leaves without an answer, as a client that breaks off; blocks while the server does not read.
+    /// - Throws: ``HTTPClientError`` when they cannot be sent.
+    package func write(_ bytes: [UInt8]) throws {
+        let connection = try Connection(host: host, port: port, deadline: .now.advanced(by: limit))
+        if let failure = connection.write(bytes) { throw failure }
+    }
+
     /// Sends a GET and calls `onLine` with each line of the body as it comes, until it returns false or the body ends; for
     /// server-sent events. Returns the status and header fields.
     /// - Throws: ``HTTPClientError`` when nothing comes within the limit.

@@ -6,6 +6,34 @@ import NightjarTesting
 import Testing
 
 struct AnnotationTests {
+    @Test func `a replacement that was not processed is found after a start until it is`() throws {
+        let fixture = try Fixture()
+        let first = try fixture.series("scores_total")
+        func count(_ id: String) throws {
+            try fixture.commit {
+                $0.counts = [.init(kind: .score, id: id, first: fixture.delta(first), again: nil)]
+            }
+        }
+        try fixture.submit(scores: [score("a", 0.1), score("b", 0.1)], feedback: [feedback("f")])
+        #expect(try fixture.store.recover().replacedScores.isEmpty)
+        try count("a")
+        try fixture.commit { $0.counts = [.init(kind: .feedback, id: "f", first: nil, again: nil)] }
+        for value in [0.2, 0.3] { try fixture.submit(scores: [score("a", value)]) }
+        try fixture.submit(scores: [score("b", 0.2)], feedback: [feedback("f", "bad")])
+        #expect(try fixture.store.recover().replacedScores == [score("a", 0.3)])
+        #expect(try fixture.store.recover().scores == [score("b", 0.2)])
+        #expect(try fixture.store.recover().replacedFeedback == [feedback("f", "bad")])
+        try count("a")
+        #expect(try fixture.store.recover().replacedScores == [score("a", 0.3)])
+        try fixture.submit(scores: [score("a", 0.4)])
+        try fixture.store.close()
+
+        let next = try Fixture(fixture.folder)
+        #expect(try next.store.recover().replacedScores == [score("a", 0.4)])
+        try next.commit { $0.counts = [.init(kind: .score, id: "a", first: nil, again: nil)] }
+        #expect(try next.store.recover().replacedScores.isEmpty)
+    }
+
     @Test(arguments: [false, true])
     func `a score comes back whole`(inMemory: Bool) throws {
         let fixture = try Fixture(inMemory: inMemory)

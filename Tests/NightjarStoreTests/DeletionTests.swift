@@ -126,6 +126,30 @@ struct DeletionTests {
         #expect(fixture.ledger.snapshot().map(\.id) == [first])
     }
 
+    @Test(arguments: [true, false])
+    func `one that was counted and deleted is not counted again by what was on its way`(withTrace: Bool)
+        throws
+    {
+        let fixture = try filled()
+        let (first, again) = (try fixture.series("scores_total"), try fixture.series("scores_replaced_total"))
+        func count() throws {
+            try fixture.commit {
+                $0.counts = [
+                    .init(kind: .score, id: "a", first: fixture.delta(first), again: fixture.delta(again))
+                ]
+            }
+        }
+        try count()
+        if withTrace {
+            _ = try fixture.store.deleteTrace(traceID(1))
+        } else {
+            _ = try fixture.store.deleteScore("a")
+        }
+        for _ in 0..<2 { try count() }
+        let totals = Dictionary(fixture.ledger.snapshot().map { ($0.id, $0.total.count) }) { $1 }
+        #expect(totals == [first: 1, again: 2])
+    }
+
     @Test func `a closed store refuses`() throws {
         let fixture = try filled()
         try fixture.store.close()

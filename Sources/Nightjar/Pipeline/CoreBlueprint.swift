@@ -157,9 +157,13 @@ extension SQLiteStore {
         } catch {
             guard case .file(let path) = location else { throw EngineError(error) }
             let cure =
-                error.code == .newerSchema
-                ? "use the version that wrote it, or another file"
-                : "its folder must be there and writable, and no other program may hold it"
+                switch error.code {
+                case .newerSchema: "use the version that wrote it, or another file"
+                case .corrupt: "put a copy of it back, or name another file"
+                case .busy: "stop whoever holds it, or name another file"
+                case .full: "make room"
+                default: "its folder must be there and writable, and no other program may hold it"
+                }
             throw EngineError(
                 code: .unavailable,
                 detail: "the database \(path) cannot be opened: \(error.detail); \(cure)"
@@ -237,7 +241,8 @@ extension EngineError {
         switch error.code {
         case .overloaded: self.init(code: .overloaded, detail: "\(error)")
         case .closed: self.init(code: .closed, detail: "\(error)")
-        default: self.init(code: .unavailable, detail: "\(error)")
+        default:
+            self.init(code: .unavailable, detail: "nothing was taken, send it again later: \(error)")
         }
     }
 }

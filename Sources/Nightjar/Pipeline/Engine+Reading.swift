@@ -13,11 +13,7 @@ extension Engine {
 
     /// Why no data can be taken now, nil where it can.
     package var fault: String? {
-        // An error with nothing queued behind it is history: the next request tells.
-        guard let status = store?.status, let error = status.lastError, status.queuedEffects > 0 else {
-            return nil
-        }
-        return "\(error)"
+        store?.status.lastError.map { "nothing can be stored now: \($0)" }
     }
 
     /// The spans of a stored trace with their inherited facts, by arrival; nil for an unknown trace.

@@ -300,6 +300,12 @@ package final class Engine: Sendable {
         if replayed > 0 { logger.info("went on after a stop: \(replayed) requests processed again") }
         for score in recovery.scores { try recount(.score(score), at: score.timestamp) }
         for item in recovery.feedback { try recount(.feedback(item), at: item.timestamp) }
+        for score in recovery.replacedScores {
+            try recount(.score(score), at: score.timestamp, isReplacement: true)
+        }
+        for item in recovery.replacedFeedback {
+            try recount(.feedback(item), at: item.timestamp, isReplacement: true)
+        }
         for worker in workers { worker.enqueue(.resumed) }
     }
 
@@ -348,9 +354,10 @@ package final class Engine: Sendable {
         }
     }
 
-    private func recount(_ annotation: Annotation, at time: Timestamp) throws {
+    private func recount(_ annotation: Annotation, at time: Timestamp, isReplacement: Bool = false) throws {
         let isKnown = try annotation.traceID.map { try store?.trace($0) != nil } ?? false
-        dispatch(annotation, AnnotationReceipt(id: annotation.id, replaced: false, pending: !isKnown), time)
+        let id = annotation.id
+        dispatch(annotation, AnnotationReceipt(id: id, replaced: isReplacement, pending: !isKnown), time)
     }
 
     /// Holds a replay back while the workers are behind, so that memory stays bounded.
