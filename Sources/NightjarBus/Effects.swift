@@ -161,6 +161,8 @@ package struct Effects: Sendable {
     package var rewrites: [ChunkRewrite] = []
     /// Annotations whose correlation is known now.
     package var correlations: [AnnotationCorrelation] = []
+    /// Log lines whose correlation is known now, those above among them.
+    package var logCorrelations: [LogCorrelation] = []
     /// Streams of OTLP metrics that went on; a later one of the same stream replaces an earlier one.
     package var streams: [StreamState] = []
     /// Series whose rows go, after the deltas. The ledger and the table forget them where their totals were folded.
@@ -173,6 +175,6 @@ package struct Effects: Sendable {
     package var isEmpty: Bool {
         progress.isEmpty && traces.isEmpty && scores.isEmpty && feedback.isEmpty && counts.isEmpty
             && logs.isEmpty && deltas.isEmpty && rewrites.isEmpty && correlations.isEmpty && streams.isEmpty
-            && seriesRemovals.isEmpty
+            && seriesRemovals.isEmpty && logCorrelations.isEmpty
     }
 }

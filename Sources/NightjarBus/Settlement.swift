@@ -10,6 +10,13 @@ extension TraceState {
         return entries[place].hasEnded
     }
 
+    /// Takes a span in that ``completed(_:_:by:)`` gave.
+    func take(_ span: CompletedSpan) -> (place: Int, isKnown: Bool) {
+        let taken = take(span.reference.slab, span.reference.index)
+        if taken.isKnown { entries[taken.place].mergedDigest = span.digest }
+        return taken
+    }
+
     /// Takes a span in, or a later copy of one; returns its place, and whether it was known.
     func take(_ slab: Slab, _ index: Int) -> (place: Int, isKnown: Bool) {
         let row = slab.raw.spans + index
@@ -43,12 +50,17 @@ extension TraceState {
         entries[place].end = row.end_nano
         entries[place].hasEnded = row.hasEnded
         entries[place].outputTokens = row.output_tokens
+        entries[place].convention = row.convention
         entries[place].isProviderSDK = isProviderSDK(scope)
         entries[place].isToolExecution = row.name.equals("claude_code.tool.execution")
+        if scope.equals(TraceID.standInScope) { standsFor = id.standIn }
         switch row.spanType {
-        case .modelGeneration: entries[place].scope = keep(scope)
+        case .modelGeneration:
+            entries[place].scope = keep(scope)
+            if entries[place].isProviderSDK { entries[place].response = response(of: place) }
         case .toolCall, .mcpToolCall:
             entries[place].tool = keep(row.tool)
+            entries[place].awaitsExecution = row.name.equals("claude_code.tool") && row.spanStatus != .error
             if hasFailedExecution(place) { entries[place].status = .error }
         case .agentRun: entries[place].agent = keep(row.agent)
         case .workflowRun: entries[place].workflow = keep(row.workflow)
@@ -86,15 +98,22 @@ extension TraceState {
         entries[parent].firstChild = Int32(child)
     }
 
-    /// Settles a span whose ancestors are all known, and everything below it; appends the places to `settled`.
-    func settleTree(from place: Int, into settled: inout [Int]) {
+    /// Settles a span whose ancestors are all known, and everything below it; appends the places to `settled`. Spans that wait
+    /// for one beside or below them are held, with what is below them; `isForced`: all but the first.
+    func settleTree(from place: Int, isForced: Bool = false, into settled: inout [Int]) {
         guard !entries[place].isSettled, areAncestorsKnown(place) else { return }
         var queue = [place]
         var at = 0
         while at < queue.count {
             let current = queue[at]
             at += 1
-            if !entries[current].isSettled { settle(current, into: &settled) }
+            if !entries[current].isSettled {
+                if !(isForced && current == place), mustWait(current) {
+                    hold(current)
+                    continue
+                }
+                settle(current, into: &settled)
+            }
             var child = entries[current].firstChild
             while child >= 0 {
                 if !entries[Int(child)].isSettled { queue.append(Int(child)) }
@@ -136,26 +155,20 @@ extension TraceState {
             if entries[place].type == .mcpToolCall, entries[outer].type == .toolCall {
                 entries[outer].type = .mcpToolCall
             }
+        } else if entries[place].isProviderSDK, entries[place].type == .modelGeneration {
+            countedAlone.append(place)
         }
         settled.append(place)
     }
 
     /// Whether a tool call's execution, a child that says so, has failed though the call itself does not say it.
-    private func hasFailedExecution(_ place: Int) -> Bool {
-        var child = entries[place].firstChild
-        while child >= 0 {
-            let entry = entries[Int(child)]
-            if entry.isToolExecution, entry.status == .error { return true }
-            child = entry.nextSibling
-        }
-        return false
-    }
+    private func hasFailedExecution(_ place: Int) -> Bool { hasExecution(place) { $0.status == .error } }
 
     /// So far is looked for the span that counts instead: two reports of one request lie close, and cost stays linear.
     private static let nearby = 64
 
     /// The place of the span that counts instead of this one, nil where it counts itself.
-    private func outer(of place: Int) -> Int? {
+    func outer(of place: Int) -> Int? {
         let entry = entries[place]
         guard entry.type == .modelGeneration || entry.type.isTool else { return nil }
         var at = Int(entry.parentPlace)
@@ -175,35 +188,14 @@ extension TraceState {
             at = Int(ancestor.parentPlace)
             steps += 1
         }
-        return entry.isProviderSDK && entry.type == .modelGeneration ? sibling(of: place) : nil
+        guard entry.type == .modelGeneration else { return nil }
+        if entry.isProviderSDK { return sibling(of: place) }
+        return countedAlone.isEmpty ? nil : countedBefore(place)
     }
 
     private func outermost(_ place: Int) -> Int {
         let outer = entries[place].duplicateOf
         return outer == 0 ? place : self.place(of: outer) ?? place
-    }
-
-    /// A generation of another instrumentation beside a provider SDK's own: same parent, overlapping, same output.
-    private func sibling(of place: Int) -> Int? {
-        let entry = entries[place]
-        let parent = Int(entry.parentPlace)
-        guard parent >= 0 else { return nil }
-        var at = entries[parent].firstChild
-        var steps = 0
-        while at >= 0, steps < Self.nearby {
-            steps += 1
-            let other = entries[Int(at)]
-            if Int(at) != place, other.type == .modelGeneration, !other.isProviderSDK,
-                !name(other.scope).equals(name(entry.scope)), other.start <= entry.end,
-                entry.start <= other.end,
-                other.outputTokens == entry.outputTokens
-                    || (other.outputTokens.isNaN && entry.outputTokens.isNaN)
-            {
-                return Int(at)
-            }
-            at = other.nextSibling
-        }
-        return nil
     }
 }
 

@@ -39,6 +39,7 @@ extension TraceAssembler {
     /// Makes sure that a trace's spans can be read, from the store where they were let go.
     package func load(_ trace: TraceState) {
         guard trace.isShed, let recalled = recall(trace.id) else { return }
+        loadMerged(trace, recalled)
         // The last version of a span is the one that counts.
         for slab in recalled.slabs.reversed() {
             for index in 0..<slab.count {
@@ -60,7 +61,9 @@ extension TraceAssembler {
         guard trace.heldSpans > 0 else { return }
         for place in trace.entries.indices {
             guard let slab = trace.entries[place].slab else { continue }
-            trace.entries[place].digest = slab.spans[trace.entries[place].row].encoded.digest
+            let merged = trace.entries[place].mergedDigest
+            trace.entries[place].digest =
+                merged == 0 ? slab.spans[trace.entries[place].row].encoded.digest : merged
             detach(trace, place)
         }
     }

@@ -61,6 +61,8 @@ package final class TraceAssembler {
     package internal(set) var knownSpans = 0
 
     let configuration: TraceConfiguration
+    /// Puts two copies of a span together that were told in two ways.
+    let completing: SpanCompleting?
     weak var source: (any TraceSource)?
     private var deadlines = DeadlineQueue()
     /// The traces that the last slab had spans of.
@@ -80,13 +82,16 @@ package final class TraceAssembler {
     var remembered: [TraceID] = []
     var rememberedStart = 0
 
-    /// An assembler without traces. `source` may be absent: then nothing is let go before its end.
+    /// An assembler without traces. `source` may be absent: then nothing is let go before its end. Without `completing` the last
+    /// copy of a span is all that holds of it, however it was told.
     package init(
         _ configuration: TraceConfiguration,
         source: (any TraceSource)?,
-        progress: [Int64] = Array(repeating: 0, count: Partition.count)
+        progress: [Int64] = Array(repeating: 0, count: Partition.count),
+        completing: SpanCompleting? = nil
     ) {
         self.configuration = configuration
+        self.completing = completing
         processed = progress
         self.source = source
     }
@@ -172,6 +177,7 @@ package final class TraceAssembler {
         } else {
             trace = TraceState(id: id, receivedAt: slab.receivedAt)
             trace.parentsComeFirst = configuration.parentsComeFirst
+            trace.assembler = self
         }
         traces[id] = trace
         return trace
@@ -190,15 +196,21 @@ package final class TraceAssembler {
         }
         trace.takenStamp = stamp
         let wasRunning = old.map { !trace.entries[$0].hasEnded } ?? false
+        if let old, trace.entries[old].slab == nil, trace.isToldAnew(slab, index, at: old) { load(trace) }
+        let span =
+            old == nil
+            ? CompletedSpan(reference: SpanReference(slab: slab, index: index))
+            : trace.completed(slab, index, by: completing)
         if let old { detach(trace, old) }
-        let (place, isKnown) = trace.take(slab, index)
-        hold(slab, for: trace)
-        let row = slab.spans[index]
+        let (place, isKnown) = trace.take(span)
+        hold(span.reference.slab, for: trace)
+        let row = span.reference.row.pointee
         if !isKnown, row.hasEnded, !row.isEvent { trace.isAnnounced = false }
-        if reportsArrivals, !row.isDropped {
+        // Whether it is anything at all that a stand-in tells of is not known yet.
+        if reportsArrivals, !row.isDropped, trace.standsFor == nil {
             let isEnd = row.hasEnded && (!isKnown || wasRunning)
             let arrival = isEnd ? SpanArrival.ended : isKnown ? .updated : .started
-            actions.append(.arrived(trace, SpanReference(slab: slab, index: index), arrival))
+            actions.append(.arrived(trace, span.reference, arrival))
         }
         if isKnown {
             change(trace, place, wasRunning: wasRunning, into: &actions)
@@ -206,7 +218,7 @@ package final class TraceAssembler {
             waitingSpans += 1
             knownSpans += 1
         }
-        if !row.isDropped { trace.noteFacets(slab.spans.baseAddress.map { $0 + index }, place: place) }
+        if !row.isDropped { trace.noteFacets(span.reference.row, place: place) }
     }
 
     /// A span that came again: completes one that was running, or changes one that was counted.
@@ -226,17 +238,17 @@ package final class TraceAssembler {
 
     private func isSame(_ entry: TraceState.Entry, _ slab: Slab, _ index: Int) -> Bool {
         let copy = slab.spans[index]
-        guard let present = entry.slab else {
-            return entry.digest == copy.encoded.digest
+        guard entry.mergedDigest == 0, let present = entry.slab else {
+            return (entry.mergedDigest == 0 ? entry.digest : entry.mergedDigest) == copy.encoded.digest
         }
         return present.spans[entry.row].encoded.equals(copy.encoded)
     }
 
     private func finish(_ trace: TraceState, _ slab: Slab, into actions: inout [Action]) {
         var settled: [Int] = []
-        for place in trace.entries.indices.suffix(slab.count)
-        where !trace.entries[place].isSettled {
-            trace.settleTree(from: place, into: &settled)
+        for place in trace.entries.indices.suffix(slab.count) {
+            if !trace.entries[place].isSettled { trace.settleTree(from: place, into: &settled) }
+            trace.releaseHeld(for: place, into: &settled)
         }
         trace.record.lastReceived = max(trace.record.lastReceived, slab.receivedAt)
         emit(trace, settled, into: &actions)
@@ -296,7 +308,8 @@ package final class TraceAssembler {
                 consider(idle.advanced(by: configuration.idleTimeout))
             }
         }
-        if let oldest = trace.oldestWaiting { consider(oldest.advanced(by: configuration.parentWait)) }
+        if let oldest = trace.oldestWaiting { consider(oldest.advanced(by: patience(trace))) }
+        if trace.hasOverdue { consider(idle.advanced(by: idlePeriod(trace))) }
         return due
     }
 
@@ -306,7 +319,14 @@ package final class TraceAssembler {
             ? min(configuration.announcedIdlePeriod, configuration.idlePeriod) : configuration.idlePeriod
     }
 
-    private func isComplete(_ trace: TraceState) -> Bool { trace.hasRootEnded && trace.missing.isEmpty }
+    /// So long spans wait to be settled: for their ancestors, or for the trace that they stand in for.
+    private func patience(_ trace: TraceState) -> Duration {
+        trace.standsFor == nil ? configuration.parentWait : configuration.idleTimeout
+    }
+
+    private func isComplete(_ trace: TraceState) -> Bool {
+        trace.hasRootEnded && trace.missing.isEmpty && (trace.standsFor == nil || trace.unsettled == 0)
+    }
 
     /// Whether its root, or a parent named though the root has ended, is missing. A root that still runs is not.
     private func isStuck(_ trace: TraceState) -> Bool {
@@ -316,7 +336,8 @@ package final class TraceAssembler {
     private func expire(_ trace: TraceState, _ now: Timestamp, into actions: inout [Action]) {
         // First what has waited long enough: an end lets go of what counting needs.
         let waited = trace.unsettled > 0
-        settleRest(trace, before: now.advanced(by: .zero - configuration.parentWait), into: &actions)
+        settleRest(trace, before: now.advanced(by: .zero - patience(trace)), into: &actions)
+        settleOverdue(trace, now, into: &actions)
         let record = trace.record
         let idle = record.lastReceived.advanced(by: idlePeriod(trace))
         let isOld =
@@ -346,38 +367,22 @@ package final class TraceAssembler {
         remembered.append(trace.id)
     }
 
+    private func settleOverdue(_ trace: TraceState, _ now: Timestamp, into actions: inout [Action]) {
+        guard trace.hasOverdue, now >= trace.record.lastReceived.advanced(by: idlePeriod(trace)) else {
+            return
+        }
+        var settled: [Int] = []
+        trace.releaseOverdue(into: &settled)
+        trace.isChanged = true
+        emit(trace, settled, into: &actions)
+    }
+
     func settleRest(_ trace: TraceState, before limit: Timestamp, into actions: inout [Action]) {
-        guard trace.unsettled > 0 else { return }
+        guard trace.unsettled > 0, !keepsBack(trace, before: limit) else { return }
+        if trace.standsFor != nil { reveal(trace, into: &actions) }
         var settled: [Int] = []
         trace.settleRest(receivedBefore: limit, into: &settled)
         trace.isChanged = trace.isChanged || !settled.isEmpty
         emit(trace, settled, into: &actions)
-    }
-
-    private func rebuild(_ recalled: RecalledTrace) -> TraceState {
-        let trace = TraceState(id: recalled.record.id, receivedAt: recalled.record.firstReceived)
-        trace.parentsComeFirst = configuration.parentsComeFirst
-        var settled: [Int] = []
-        for slab in recalled.slabs {
-            for index in 0..<slab.count {
-                if trace.knowsEnd(of: slab.spans[index]) { continue }
-                if let old = trace.place(of: slab.spans[index].id) { detach(trace, old) }
-                let (place, isKnown) = trace.take(slab, index)
-                hold(slab, for: trace)
-                if !isKnown, slab.spans[index].hasEnded, !slab.spans[index].isEvent {
-                    trace.isAnnounced = false
-                }
-                if !isKnown { trace.settleTree(from: place, into: &settled) }
-            }
-        }
-        trace.record = recalled.record
-        trace.hasEnded = !recalled.record.isOpen
-        trace.reopened = max(0, recalled.record.revision - (recalled.record.isOpen ? 0 : 1))
-        trace.isSamplingDecided = recalled.record.spanCount > 0
-        trace.markCounted(except: Set(recalled.record.pending.map(\.value)))
-        waitingSpans += trace.unsettled
-        knownSpans += trace.entries.count
-        trace.isChanged = false
-        return trace
     }
 }

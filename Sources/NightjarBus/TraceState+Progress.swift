@@ -63,14 +63,19 @@ extension TraceState {
 }
 
 extension TraceState {
-    /// A whole trace at rest, every fact settled with what is there: for reading a stored trace.
-    package static func settled(_ id: TraceID, slabs: [Slab]) -> TraceState {
+    /// A whole trace at rest, every fact settled with what is there: for reading a stored trace. `completing` puts copies of a
+    /// span together that were told in two ways.
+    package static func settled(
+        _ id: TraceID,
+        slabs: [Slab],
+        completing: SpanCompleting? = nil
+    ) -> TraceState {
         let first = slabs.first?.receivedAt ?? Timestamp(unixNano: 0)
         let trace = TraceState(id: id, receivedAt: first)
         for slab in slabs {
             for index in 0..<slab.count
             where slab.spans[index].traceID == id && !trace.knowsEnd(of: slab.spans[index]) {
-                _ = trace.take(slab, index)
+                _ = trace.take(trace.completed(slab, index, by: completing))
             }
         }
         var settled: [Int] = []

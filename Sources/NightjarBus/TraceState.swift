@@ -32,8 +32,18 @@ package final class TraceState: TraceViewSource {
         var end: UInt64 = 0
         var outputTokens = Double.nan
         var isProviderSDK = false
+        /// A hash of the id of the response that a provider SDK's own span names; 0 for none.
+        var response: UInt64 = 0
         /// Whether the span tells how the tool call above it went, as Claude Code's execution spans do.
         var isToolExecution = false
+        /// Whether it is a tool call of which such a span tells how it went.
+        var awaitsExecution = false
+        /// Whether it is in the list of those that wait for a span beside or below them.
+        var isHeld = false
+        /// How its last copy was sent.
+        var convention: UInt8 = 0
+        /// A hash of the last copy as it came, where several were put together; else 0.
+        var mergedDigest: UInt64 = 0
         var status = SpanStatus.ok
         var scope: Int32 = -1
         var tool: Int32 = -1
@@ -71,6 +81,18 @@ package final class TraceState: TraceViewSource {
     var stamp: UInt64 = 0
     /// The number of the slab that last had something new for the trace.
     var takenStamp: UInt64 = 0
+    /// Spans whose ancestors are known and that wait for one beside or below them.
+    var held: [Int] = []
+    /// Spans of a provider's SDK that were settled without a framework's span beside them.
+    var countedAlone: [Int] = []
+    /// The trace whose own spans decide whether those of this one count; see ``TraceID/standIn``.
+    package var standsFor: TraceID?
+    /// Whether that trace sends spans of its own: nothing is done for this one.
+    package internal(set) var isDismissed = false
+    /// What the samplers said of a trace that is hidden until it is known whether it counts.
+    package var isLeftOut = false
+    /// Reads payloads back that were let go.
+    weak var assembler: TraceAssembler?
     /// Whether a span whose parent is not known is as good as a root.
     var parentsComeFirst = false
     /// The ids of verdicts and feedback that were counted for spans of the trace while it was here.

@@ -9,6 +9,8 @@ package struct LogRequest: Sendable {
     package private(set) var evaluations: [Evaluation] = []
     /// Feedback that another instance sent on; no log lines either.
     package private(set) var feedback: [Feedback] = []
+    /// What log lines say of work that has ended, as spans; see ``ReportedSpan``.
+    package private(set) var reported: [ReportedSpan] = []
     /// How many records were refused; the rest of the request holds.
     package var rejected: Int { rejections.count }
     /// Why records were refused; nil where none were.
@@ -60,6 +62,7 @@ package struct LogRequest: Sendable {
             feedback.append(given)
         } else {
             logs.append(record.log(surroundings, receivedAt))
+            if let span = ReportedSpan(record, surroundings, receivedAt) { reported.append(span) }
         }
     }
 }
@@ -73,9 +76,9 @@ struct LogRecord {
     private var observedNano: UInt64 = 0
     private var severity: UInt64 = 0
     private var severityText = ""
-    private var body: Value?
-    private var eventName = ""
-    private var attributes = Value.Object()
+    private(set) var body: Value?
+    private(set) var eventName = ""
+    private(set) var attributes = Value.Object()
     private var trace = (high: UInt64(0), low: UInt64(0))
     private var span: UInt64 = 0
     /// Whether no id is longer than it may be; one that is missing or all zero is absent.
@@ -113,16 +116,18 @@ struct LogRecord {
         eventName == name || (eventName.isEmpty && attributes["event.name"]?.string == name)
     }
 
-    private var traceID: TraceID? {
+    var traceID: TraceID? {
         let id = TraceID(high: trace.high, low: trace.low)
         return id.isValid ? id : nil
     }
 
-    private var spanID: SpanID? { span == 0 ? nil : SpanID(value: span) }
+    var spanID: SpanID? { span == 0 ? nil : SpanID(value: span) }
 
-    private func timestamp(_ receivedAt: Timestamp) -> Timestamp {
-        let nano = timeNano != 0 ? timeNano : observedNano
-        return nano == 0 ? receivedAt : Timestamp(unixNano: Int64(clamping: nano))
+    /// When the sender says it was, as the record has it; 0 where it does not.
+    var statedNano: UInt64 { timeNano != 0 ? timeNano : observedNano }
+
+    func timestamp(_ receivedAt: Timestamp) -> Timestamp {
+        statedNano == 0 ? receivedAt : Timestamp(unixNano: Int64(clamping: statedNano))
     }
 
     /// The record as a log line (signals contract, section 5).

@@ -108,7 +108,7 @@ struct EmissionReader {
     private func metadata(_ annotation: nj_annotation) -> Value.Object {
         var metadata: Value.Object = [:]
         if !annotation.by_id, let span = scope.reference(annotation.span) {
-            metadata = scope.reader.metadata(span)
+            metadata = scope.metadata(of: span)
         }
         for (key, value) in annotation.metadata.object.entries { metadata[key] = value }
         return metadata
@@ -135,7 +135,7 @@ struct EmissionReader {
         if let event = scope.event {
             log.traceID = event.row.pointee.traceID
             log.spanID = SpanID(value: event.row.pointee.id)
-            for (key, value) in scope.reader.metadata(event).entries { log.metadata[key] = value }
+            for (key, value) in scope.metadata(of: event).entries { log.metadata[key] = value }
         } else if let record = scope.recordAtHand {
             log.traceID = record.traceID
             log.spanID = record.spanID

@@ -1,7 +1,7 @@
 import CNightjarLua
 import CNightjarSignals
 import NightjarBus
-package import NightjarSignals
+import NightjarSignals
 
 /// What a field that is decoded on demand holds.
 enum SpanContent {
@@ -28,21 +28,20 @@ final class SpanScope {
     private(set) var ref = nj_span_ref()
     /// The trace of the event; made when first asked for, because most rules never ask.
     var view: TraceView? {
-        if let viewSource {
-            madeView = viewSource.view()
-            self.viewSource = nil
-        }
+        if madeView == nil { madeView = viewSource?.view() }
         return madeView
     }
     private var madeView: TraceView?
-    private var viewSource: (any TraceViewSource)?
-    private var derivedContent: DerivedContent?
+    private(set) var viewSource: (any TraceViewSource)?
+    /// How content that came apart from its spans is read, once asked for.
+    var joinedReader: (trace: TraceID, reader: (any SpanReader)?)?
+    var derivedContent: DerivedContent?
     /// The conditions of the match that is being asked, for those that the row cannot answer.
     var asking: [ValueCondition] = []
     private let eventSlab = UnsafeMutablePointer<nj_slab>.allocate(capacity: 1)
     private var frame: TraceFrame?
     /// Traces that the event's rules asked for by id; they live as long as the event.
-    private var fetched: [TraceFrame] = []
+    private(set) var fetched: [TraceFrame] = []
     /// Events that are no spans, by the handles that scripts have of them.
     private var records: [SignalEvent] = []
     /// Where other traces and what was said of them come from; nil where nothing can be asked.
@@ -117,9 +116,10 @@ final class SpanScope {
     }
 
     private func turn(toView trace: TraceView?) {
-        viewSource = nil
+        viewSource = trace
         madeView = trace
         derivedContent = nil
+        joinedReader = nil
         frame = nil
         if !fetched.isEmpty { fetched = [] }
         if !records.isEmpty { records = [] }
@@ -172,14 +172,16 @@ final class SpanScope {
     func content(_ field: nj_field, of span: SpanReference) -> SpanContent {
         switch field {
         case NJ_F_INPUT_TEXT:
-            (reader.inputText(span) ?? derived(span) { $0.input(of: $1) }).map(SpanContent.text) ?? .absent
+            (read(span) { $0.inputText(span) } ?? derived(span) { $0.input(of: $1) })
+                .map(SpanContent.text) ?? .absent
         case NJ_F_OUTPUT_TEXT:
-            (reader.outputText(span) ?? derived(span) { $0.output(of: $1) }).map(SpanContent.text) ?? .absent
-        case NJ_F_INPUT: content(reader.input(span))
-        case NJ_F_OUTPUT: content(reader.output(span))
-        case NJ_F_MESSAGES: content(reader.messages(span))
-        case NJ_F_TOOL_CALLS: content(reader.toolCalls(span))
-        case NJ_F_METADATA: .value(.object(reader.metadata(span)))
+            (read(span) { $0.outputText(span) } ?? derived(span) { $0.output(of: $1) })
+                .map(SpanContent.text) ?? .absent
+        case NJ_F_INPUT: content(read(span) { $0.input(span) })
+        case NJ_F_OUTPUT: content(read(span) { $0.output(span) })
+        case NJ_F_MESSAGES: content(messages(span))
+        case NJ_F_TOOL_CALLS: content(read(span) { $0.toolCalls(span) })
+        case NJ_F_METADATA: .value(.object(metadata(of: span)))
         case NJ_F_TAGS: .value(.array(reader.tags(span).map { .string($0) }))
         case NJ_F_EVENTS: .value(.array(reader.events(span).map(\.luaValue)))
         case NJ_F_LINKS: .value(.array(reader.links(span).map(\.luaValue)))
@@ -222,17 +224,6 @@ final class SpanScope {
         return .object(scope)
     }
 
-    /// The text of a run without content of its own; nil for any other span, and without its trace.
-    private func derived(
-        _ span: SpanReference,
-        _ text: (DerivedContent, Int) -> DerivedContent.Source?
-    ) -> [UInt8]? {
-        guard DerivedContent.isRun(span), let view else { return nil }
-        let content = derivedContent ?? DerivedContent(view, reader: reader)
-        derivedContent = content
-        return content.place(of: span).flatMap { text(content, $0)?.text }
-    }
-
     private func content(_ value: Value?) -> SpanContent { value.map(SpanContent.value) ?? .absent }
 }
 
@@ -258,75 +249,5 @@ extension Span.Link {
             "trace_id": .string(traceID.description), "span_id": .string(spanID.description),
             "attributes": .object(attributes),
         ]
-    }
-}
-
-/// Where rules find traces that they ask for by id, and what was said of them. Called on the worker's thread, within a rule's
-/// call: an answer must come soon.
-package protocol PluginTraces {
-    /// A trace as it is known now; nil where it is not known.
-    func trace(_ id: TraceID) -> TraceView?
-    /// The scores, the feedback or the logs of a trace, the oldest first; bounded.
-    func events(of id: TraceID, _ signal: Signal) -> [SignalEvent]
-}
-
-/// A trace view laid out for C.
-final class TraceFrame {
-    let id: TraceID
-    private let view: TraceView
-    private let trace: UnsafeMutablePointer<nj_trace>
-    private let refs: UnsafeMutablePointer<nj_span_ref>
-    private let parents: UnsafeMutablePointer<Int32>
-    private let slabs: UnsafeMutablePointer<nj_slab>
-    private var owners: [Slab] = []
-
-    init(_ view: TraceView) {
-        id = view.id
-        self.view = view
-        let count = view.spans.count
-        refs = .allocate(capacity: max(count, 1))
-        parents = .allocate(capacity: max(count, 1))
-        trace = .allocate(capacity: 1)
-        var places: [ObjectIdentifier: Int] = [:]
-        for span in view.spans where places[ObjectIdentifier(span.slab)] == nil {
-            places[ObjectIdentifier(span.slab)] = owners.count
-            owners.append(span.slab)
-        }
-        slabs = .allocate(capacity: max(owners.count, 1))
-        for (place, owner) in owners.enumerated() { (slabs + place).initialize(to: owner.raw) }
-        for (index, span) in view.spans.enumerated() {
-            let slab = slabs + (places[ObjectIdentifier(span.slab)] ?? 0)
-            (refs + index).initialize(
-                to: nj_span_ref(slab: UnsafePointer(slab), span: UnsafePointer(span.row))
-            )
-            (parents + index).initialize(to: view.parents[index])
-        }
-        trace.initialize(
-            to: nj_trace(
-                trace_high: view.id.high,
-                trace_low: view.id.low,
-                spans: UnsafePointer(refs),
-                parents: UnsafePointer(parents),
-                count: UInt32(count),
-                root: Int32(view.root),
-                revision: UInt32(clamping: view.revision),
-                is_partial: view.isPartial || view.spans.contains { !$0.row.pointee.hasEnded }
-            )
-        )
-    }
-
-    deinit {
-        trace.deallocate()
-        refs.deallocate()
-        parents.deallocate()
-        slabs.deallocate()
-    }
-
-    var raw: UnsafePointer<nj_trace> { UnsafePointer(trace) }
-
-    func slab(_ pointer: UnsafePointer<nj_slab>?) -> Slab? {
-        guard let pointer else { return nil }
-        let place = pointer - UnsafePointer(slabs)
-        return owners.indices.contains(place) ? owners[place] : nil
     }
 }

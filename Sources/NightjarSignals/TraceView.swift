@@ -21,6 +21,8 @@ package struct SpanReference {
 package protocol TraceViewSource: AnyObject {
     /// The trace as it is now.
     func view() -> TraceView
+    /// A span of it and the span's ancestors, nearest first.
+    func lineage(of span: SpanReference) -> [SpanReference]
 }
 
 /// A whole trace as rules and scorers get it: its spans by start time, the parent of each, its root.
@@ -58,6 +60,17 @@ package final class TraceView: TraceViewSource {
 
     /// The view itself.
     package func view() -> TraceView { self }
+
+    /// A span of the trace and its ancestors, nearest first.
+    package func lineage(of span: SpanReference) -> [SpanReference] {
+        guard let place = places[span.row.pointee.id] else { return [span] }
+        return [span] + ancestors(of: place).map { spans[$0] }
+    }
+
+    private lazy var places = Dictionary(
+        spans.enumerated().map { ($1.row.pointee.id, $0) },
+        uniquingKeysWith: { first, _ in first }
+    )
 
     /// The parents chain of a span, nearest first, bounded by the number of spans.
     package func ancestors(of index: Int) -> [Int] {

@@ -259,6 +259,7 @@ extension Effects {
     fileprivate var rows: Int {
         progress.count + traces.count + scores.count + feedback.count + counts.count + logs.count
             + deltas.count + rewrites.count + correlations.count + streams.count + seriesRemovals.count
+            + logCorrelations.count
     }
 }
 

@@ -37,6 +37,7 @@ final class EffectsWriter {
     private let ledger: SeriesLedger
     private let upsertTrace: PreparedStatement
     private let insertLog: PreparedStatement
+    private let logs: LogCompletion
     private let knows: PreparedStatement
     private let isLeftOut: PreparedStatement
     private let logCreatedAt = SignalTable.logs.count + 1
@@ -60,10 +61,11 @@ final class EffectsWriter {
             ON CONFLICT (trace_id) DO UPDATE SET \(Columns.replacements(Columns.trace))
             """
         )
-        let logs = SignalTable.logs.columns
+        logs = try LogCompletion(db)
+        let columns = SignalTable.logs.columns
         insertLog = try PreparedStatement(
             db,
-            "INSERT INTO logs (\(logs), created_at) VALUES (\(Columns.marks(logs)), ?)"
+            "INSERT INTO logs (\(columns), created_at) VALUES (\(Columns.marks(columns)), ?)"
         )
         knows = try PreparedStatement(db, "SELECT 1 FROM traces WHERE trace_id = ?")
         isLeftOut = try PreparedStatement(
@@ -81,6 +83,7 @@ final class EffectsWriter {
             try writeSignals(effects, at: time)
             merged.deltas += try count(effects.counts)
             for found in effects.correlations { try complete(found) }
+            for found in effects.logCorrelations { try logs.complete(found) }
             try journal.apply(effects.rewrites)
         }
         for trace in merged.traces where try !isDeleted(trace.id) {

@@ -27,7 +27,8 @@ struct CoreBlueprint: Sendable {
         let assembler = TraceAssembler(
             configuration.trace.shared(by: configuration.workers),
             source: source,
-            progress: (0..<Partition.count).map { progress[$0] ?? 0 }
+            progress: (0..<Partition.count).map { progress[$0] ?? 0 },
+            completing: SpanCompletion.complete
         )
         let aggregator = makeAggregator()
         return WorkerCore(

@@ -115,6 +115,9 @@ final class EffectsCollector: EmissionReceiver {
         )
     }
 
+    /// Notes what stored log lines belong to, now that their span is known.
+    func correlate(_ found: LogCorrelation) { effects.logCorrelations.append(found) }
+
     /// Tells the bus of an annotation.
     func tell(_ annotation: Annotation) {
         noteForRules(annotation)

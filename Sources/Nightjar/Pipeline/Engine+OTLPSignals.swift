@@ -19,15 +19,30 @@ extension Engine {
         }
         let scores = request.evaluations.map(\.score).filter { isAnnotatable($0.traceID) }
         let feedback = request.feedback.filter { isAnnotatable($0.traceID) }
+        let spans = try await reported(in: request)
         let events =
-            request.logs.map(SignalEvent.log) + scores.map(SignalEvent.score)
-            + feedback.map(SignalEvent.feedback)
+            request.logs.map(SignalEvent.log) + spans.map(SignalEvent.spanEnded)
+            + scores.map(SignalEvent.score) + feedback.map(SignalEvent.feedback)
         if !events.isEmpty { _ = try await ingest(events, receivedEdge) }
         return IngestOutcome(
             accepted: request.logs.count + request.evaluations.count + request.feedback.count,
             rejected: request.rejected,
             message: request.rejectedMessage
         )
+    }
+
+    /// The spans of which only log lines tell, as far as is known: those of a trace that sends its own tell nothing.
+    private func reported(in request: LogRequest) async throws(EngineError) -> [Span] {
+        let named = Set(request.reported.compactMap(\.namedTrace))
+        var known: Set<TraceID> = []
+        if let store, !named.isEmpty {
+            do {
+                known = try await reads.run { try named.filter { try store.trace($0) != nil } }
+            } catch {
+                throw EngineError(code: .unavailable, detail: "\(error)")
+            }
+        }
+        return request.reported.filter { $0.namedTrace.map(known.contains) != true }.map(\.span)
     }
 
     /// Takes a body of OTLP metrics. Returns when it is on disk (or accepted, where nothing is stored).

@@ -19,9 +19,17 @@ extension Engine {
     /// The spans of a stored trace with their inherited facts, by arrival; nil for an unknown trace.
     /// - Throws: ``StoreError`` when the store cannot be read.
     package func spans(of id: TraceID) throws -> [Span]? {
+        guard let store else { return nil }
+        return try spans(of: id, logs: try store.logs(of: id).map(\.log))
+    }
+
+    /// The spans of a stored trace with its log lines, which may carry what went in and what came out.
+    func spans(of id: TraceID, logs: [Log]) throws -> [Span]? {
         guard let trace = try storedTrace(id) else { return nil }
+        let contents = LogContents(logs)
+        let reader: any SpanReader = contents.isEmpty ? reader : LogContentReader(contents)
         // The rows' inherited names are the trace's: it has to outlive them.
-        return withExtendedLifetime(trace) { decoded(trace.view()) }
+        return withExtendedLifetime(trace) { Self.decoded(trace.view(), reader) }
     }
 
     /// A stored trace at rest, with the record that the store has of it; nil for an unknown trace.
@@ -39,7 +47,7 @@ extension Engine {
             )
             slabs += request.slabs.map(\.slab)
         }
-        let trace = TraceState.settled(id, slabs: slabs)
+        let trace = TraceState.settled(id, slabs: slabs, completing: SpanCompletion.complete)
         trace.record = record
         return trace
     }
@@ -53,7 +61,7 @@ extension Engine {
         return wasThere
     }
 
-    private func decoded(_ view: TraceView) -> [Span] {
+    private static func decoded(_ view: TraceView, _ reader: any SpanReader) -> [Span] {
         let derived = DerivedContent(view, reader: reader)
         return view.spans.enumerated().map { place, reference in
             var span = reader.span(reference)

@@ -7,14 +7,16 @@ extension Engine {
     /// - Throws: ``StoreError`` when the store cannot be read.
     package func trace(_ id: TraceID) async throws -> RecordedTrace? {
         try await reads.run { [self] in
-            guard let store, let spans = try spans(of: id) else { return nil }
+            guard let store else { return nil }
+            let logs = try store.logs(of: id).map(\.log)
+            guard let spans = try spans(of: id, logs: logs) else { return nil }
             let clock = clock
             return RecordedTrace(
                 traceID: id,
                 spans: spans,
                 scores: try store.scores(of: id).map(\.score),
                 feedback: try store.feedback(of: id).map(\.feedback),
-                logs: try store.logs(of: id).map(\.log),
+                logs: logs,
                 annotator: Annotator(sink: EngineAnnotations(engine: self), now: { clock.now() })
             )
         }

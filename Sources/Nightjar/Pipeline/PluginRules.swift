@@ -13,6 +13,7 @@ final class WorkerTraces: PluginTraces {
     private let collector: EffectsCollector
     private let store: (any StoredTraces)?
     private let decode: (StoredChunk) -> [Slab]
+    private let contents: LogContentMemory
     /// The rows' inherited names are their trace's, which has to outlive the views that were given out.
     private var kept: [TraceState] = []
     private static let keptLimit = 32
@@ -21,8 +22,10 @@ final class WorkerTraces: PluginTraces {
         assembler: TraceAssembler,
         collector: EffectsCollector,
         store: (any StoredTraces)?,
+        contents: LogContentMemory,
         decode: @escaping (StoredChunk) -> [Slab] = { _ in [] }
     ) {
+        self.contents = contents
         self.assembler = assembler
         self.collector = collector
         self.store = store
@@ -37,11 +40,16 @@ final class WorkerTraces: PluginTraces {
         else { return nil }
         let slabs = chunks.flatMap(decode)
         guard !slabs.isEmpty else { return nil }
-        let trace = TraceState.settled(id, slabs: slabs)
+        let trace = TraceState.settled(id, slabs: slabs, completing: SpanCompletion.complete)
         trace.record.revision = record.revision
         kept.append(trace)
         if kept.count > Self.keptLimit { kept.removeFirst() }
         return trace.view()
+    }
+
+    func joinedReader(of id: TraceID) -> (any SpanReader)? {
+        // As above: what cannot be read now is not known now.
+        contents.reader(of: id) { (try? store?.logs(of: id).map(\.log)) ?? [] }
     }
 
     func events(of id: TraceID, _ signal: Signal) -> [SignalEvent] {

@@ -94,7 +94,7 @@ package final class RecordedRun {
         // What the records of traces hold is little; without them late spans would be traces of their own.
         (configuration.rememberedTraces, configuration.rememberedSpans) = (1_000_000, .max)
         core = WorkerCore(
-            assembler: TraceAssembler(configuration, source: source),
+            assembler: TraceAssembler(configuration, source: source, completing: SpanCompletion.complete),
             aggregator: aggregator,
             catalogue: try Catalogue(registry),
             rules: { traces in

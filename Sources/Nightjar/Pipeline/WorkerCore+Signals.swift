@@ -93,6 +93,7 @@ extension WorkerCore {
         switch event {
         case .log(let log):
             guard let log = processing.process(log).flatMap(processedByPlugins) else { return }
+            if rules != nil { contents.note(log) }
             collector.keep(joined(log), isSampledOut: isSampledOut(log.traceID))
         case .metric(let metric):
             guard let metric = processing.process(metric).flatMap(processedByPlugins) else { return }
@@ -113,16 +114,27 @@ extension WorkerCore {
         return rules.process(metric, now: now, into: collector)
     }
 
-    /// A line with what its span belongs to, where that is here.
+    /// A line with what its span belongs to, where that is here and final; else that is filled in when it is.
     private func joined(_ log: Log) -> Log {
-        guard log.correlation.rootEntity.isEmpty, let id = log.traceID,
-            let trace = assembler.trace(id, recalling: false), trace.has(log.spanID)
-        else { return log }
+        guard log.correlation.rootEntity.isEmpty, let id = log.traceID else { return log }
+        let trace = assembler.trace(id, recalling: false)
+        if trace?.isSettled(log.spanID) != true { unjoinedLogs.note(log) }
+        guard let trace, trace.has(log.spanID) else { return log }
         var log = log
         log.correlation = log.correlation.filled(
             from: trace.correlation(of: log.spanID, reader: reader).correlation
         )
         return log
+    }
+
+    /// Fills in what lines belong to that came before their spans, or before all that these inherit.
+    func joinLogs(of trace: TraceState) {
+        guard !unjoinedLogs.isEmpty else { return }
+        let known = unjoinedLogs.take(of: trace.id) { trace.isSettled($0) }
+        for span in known where !trace.record.isSampledOut {
+            let correlation = trace.correlation(of: span, reader: reader).correlation
+            collector.correlate(LogCorrelation(traceID: trace.id, spanID: span, correlation: correlation))
+        }
     }
 
     /// Whether a signal follows a trace that is sampled out. Of a trace that is not here the samplers may still know.

@@ -23,6 +23,10 @@ final class WorkerCore {
     private let outlet: SignalOutlet
     /// The worker of partition 0 has it.
     private let received: ReceivedMetrics?
+    /// What log records say of the content of spans, for the rules.
+    let contents: LogContentMemory
+    /// Log lines that came before their spans.
+    var unjoinedLogs = UnjoinedLogs()
     /// Sees every observation too: a run over recorded events prints them.
     var observer: ((SeriesID, Double, Timestamp) -> Void)?
     let reader = OTLPSpanReader()
@@ -69,8 +73,15 @@ final class WorkerCore {
             minimumLevel: minimumLevel,
             reader: reader
         )
+        contents = LogContentMemory(isLive: isResuming)
         self.rules = rules(
-            WorkerTraces(assembler: assembler, collector: collector, store: store, decode: decode)
+            WorkerTraces(
+                assembler: assembler,
+                collector: collector,
+                store: store,
+                contents: contents,
+                decode: decode
+            )
         )
         self.processing = processing
         self.sampler = sampler
@@ -112,11 +123,14 @@ final class WorkerCore {
         case .annotation(let annotation, let isKnown, let isReplacement, let receivedAt):
             take(annotation, isKnown: isKnown, isReplacement: isReplacement, receivedAt: receivedAt)
         case .restore(let id):
+            contents.noteRestored(id)
             assembler.restore(id)
             shed()
         case .resumed: isResuming = false
         case .wake: break
-        case .forget(let id): assembler.drop(id)
+        case .forget(let id):
+            assembler.drop(id)
+            unjoinedLogs.forget(id)
         case .barrier(let done): barriers.append(done)
         case .finish(let done):
             assembler.finishAll(into: &actions)
@@ -204,13 +218,20 @@ final class WorkerCore {
         perform()
         for trace in assembler.touched {
             settleWaiting(trace)
+            joinLogs(of: trace)
             assembler.releaseEnded(trace)
         }
     }
 
-    /// Asks the samplers about a trace, at its first event.
+    /// Asks the samplers about a trace, at its first event. One that stands in for another is hidden until it counts.
     private func decideSampling(_ trace: TraceState, _ slab: Slab) {
         trace.isSamplingDecided = true
+        defer {
+            if trace.standsFor != nil {
+                trace.isLeftOut = trace.record.isSampledOut
+                trace.record.isSampledOut = true
+            }
+        }
         let first = (0..<slab.count).first { slab.spans[$0].traceID == trace.id } ?? 0
         let span = SpanReference(slab: slab, index: first)
         if let rules, rules.wants.contains(.sampling),
@@ -223,7 +244,7 @@ final class WorkerCore {
             trace.record.isSampledOut = !isKept
             sampler.remember(trace.id, isKept: isKept)
         } else {
-            trace.record.isSampledOut = !isKeptBySamplers(trace.id, span)
+            trace.record.isSampledOut = !isKeptBySamplers(trace.standsFor ?? trace.id, span)
         }
     }
 
@@ -315,6 +336,12 @@ final class WorkerCore {
     }
 
     private func ended(_ trace: TraceState) {
+        defer {
+            joinLogs(of: trace)
+            collector.changed(trace)
+            assembler.releaseEnded(trace)
+        }
+        guard !trace.isDismissed else { return }
         if !trace.record.isSampledOut, trace.record.spanCount > 0 {
             let record = trace.record
             outlet.emit(
@@ -329,7 +356,5 @@ final class WorkerCore {
             collector.target(trace, nil)
             rules.traceEnded(trace.view(), now: now, into: collector)
         }
-        collector.changed(trace)
-        assembler.releaseEnded(trace)
     }
 }

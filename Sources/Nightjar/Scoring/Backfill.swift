@@ -122,7 +122,11 @@ package struct StoredScoring {
     private func matches(_ trace: StoredTrace) throws(RecordedRun.InputFault) -> Bool {
         guard let filter else { return true }
         do throws(OTLPError) {
-            let state = TraceState.settled(trace.target.id, slabs: try trace.slabs())
+            let state = TraceState.settled(
+                trace.target.id,
+                slabs: try trace.slabs(),
+                completing: SpanCompletion.complete
+            )
             // The rows' inherited names are the state's: it has to outlive them.
             return withExtendedLifetime(state) { filter.holds(for: state.view()) }
         } catch {
