@@ -127,7 +127,7 @@ let package = Package(
             dependencies: [
                 "CNightjarBench", "Nightjar", "NightjarBus", "NightjarSignals",
                 "CNightjarSignals", "NightjarExtraction",
-                "NightjarOTLP", "NightjarPlugins", "NightjarTesting",
+                "NightjarOTLP", "NightjarPlugins", "NightjarStore", "NightjarTesting",
                 .product(name: "Logging", package: "swift-log"),
             ],
             swiftSettings: strict

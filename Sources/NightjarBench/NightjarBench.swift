@@ -11,6 +11,7 @@ struct NightjarBench {
         ("serve", { options in try await ServeBenchmark.run(options) }),
         ("reload", { options in try await ReloadBenchmark.run(options) }),
         ("stored", { options in try await StoredBenchmark.run(options) }),
+        ("metric-query", { options in try await MetricQueryBenchmark.run(options) }),
     ]
 
     private static let usage = """

@@ -31,18 +31,21 @@ package final class MetricAggregator {
         let name: String
         let labels: [Label]
         let bounds: [Double]
+        /// Whether scrapers may be shown where its numbers come from.
+        let hasExemplars: Bool
         /// The labels as events have them, once one was asked for.
         var eventLabels: [String: String]?
-        var value: Double = 0
-        var count: UInt64 = 0
-        var time = Timestamp(unixNano: .min)
-        var buckets: [UInt64] = []
+        /// The place in `parts` of what was added last, −1 where nothing was.
+        var part: Int32 = -1
     }
 
     /// Event time may lie so far beyond receipt; later is clamped to it (signals contract, section 6).
     package static let clockAllowance = Duration.seconds(300)
     /// Series that no cell leads to any more are forgotten when there are so many.
     private static let seriesLimit = 65_536
+
+    /// The trace that observations belong to, where somebody wants to see examples.
+    private var exemplarTrace: TraceID?
 
     /// Sees every observation as it is added, the host's own among them; ``event(_:value:at:)`` makes an event of one. Nothing
     /// is done for it where it is not set.
@@ -64,7 +67,7 @@ package final class MetricAggregator {
     private var plans: [Plan] = []
     private var sums: [Sum] = []
     private var sumBySeries: [SeriesID: Int32] = [:]
-    private var touched: [Int32] = []
+    private var parts: [WindowPart] = []
     private var generations: (registry: Int, table: Int)
     /// The latest event time so far, for what is refused before its time is known.
     private var latest = Timestamp(unixNano: 0)
@@ -240,29 +243,19 @@ package final class MetricAggregator {
         return SeriesDelta(series: sum.series, sum: 1, count: 1, time: time)
     }
 
-    /// Hands over what was added since the last call.
+    /// Takes note of the trace that observations belong to from now on; nil for one that nobody could look at.
+    package func observe(in trace: TraceID?) { exemplarTrace = table.showsExemplars ? trace : nil }
+
+    /// Hands over what was added since the last call: a delta for each series and window.
     package func take() -> [SeriesDelta] {
         defer {
-            touched.removeAll(keepingCapacity: true)
+            parts.removeAll(keepingCapacity: true)
             if sums.count > Self.seriesLimit { forgetSeries() }
         }
-        return touched.map { place in
-            let index = Int(place)
-            defer {
-                sums[index].value = 0
-                sums[index].count = 0
-                sums[index].time = Timestamp(unixNano: .min)
-                for bucket in sums[index].buckets.indices { sums[index].buckets[bucket] = 0 }
-            }
-            let sum = sums[index]
-            return SeriesDelta(
-                series: sum.series,
-                sum: sum.value,
-                count: sum.count,
-                time: sum.time,
-                buckets: sum.buckets,
-                type: sum.type
-            )
+        return parts.map { part in
+            let place = Int(part.place)
+            sums[place].part = -1
+            return part.delta(of: sums[place].series, sums[place].type)
         }
     }
 
@@ -270,20 +263,32 @@ package final class MetricAggregator {
         let index = Int(place)
         observer?(sums[index].series, value, time)
         if time > latest { latest = time }
-        if sums[index].count == 0 { touched.append(place) }
-        sums[index].count += 1
-        if sums[index].type == .gauge {
-            if time >= sums[index].time { sums[index].value = value }
-        } else {
-            sums[index].value += value
+        let part = part(of: place, at: time)
+        switch sums[index].type {
+        case .counter: parts[part].count(value, at: time)
+        case .gauge: parts[part].set(value, at: time)
+        case .histogram: parts[part].record(value, at: time, bounds: sums[index].bounds)
         }
-        if time > sums[index].time { sums[index].time = time }
-        if sums[index].type == .histogram {
-            let bounds = sums[index].bounds
-            var bucket = 0
-            while bucket < bounds.count, value > bounds[bucket] { bucket += 1 }
-            sums[index].buckets[bucket] += 1
+        if sums[index].hasExemplars, let exemplarTrace {
+            parts[part].show(value, at: time, in: exemplarTrace)
         }
+    }
+
+    /// The place in `parts` of a series' window, the one that was added to last being looked at first. Bounded by the
+    /// observations of a batch: each makes one part at most.
+    private func part(of place: Int32, at time: Timestamp) -> Int {
+        let head = sums[Int(place)].part
+        var (at, steps) = (head, 0)
+        // What is found no sooner is begun again, and added up where it is stored.
+        while at >= 0, steps < 8 {
+            if parts[Int(at)].contains(time) { return Int(at) }
+            at = parts[Int(at)].next
+            steps += 1
+        }
+        let buckets = sums[Int(place)].type == .histogram ? sums[Int(place)].bounds.count + 1 : 0
+        sums[Int(place)].part = Int32(parts.count)
+        parts.append(WindowPart(place: place, next: head, time: time, buckets: buckets))
+        return parts.count - 1
     }
 
     /// Makes a plan, and room for it where there is none.
@@ -331,7 +336,7 @@ package final class MetricAggregator {
                 name: name,
                 labels: series.labels,
                 bounds: isHistogram ? bounds : [],
-                buckets: isHistogram ? Array(repeating: 0, count: bounds.count + 1) : []
+                hasExemplars: isHistogram || series.instrument.type == .counter && name.hasSuffix("_total")
             )
         )
         sumBySeries[admitted.id] = place

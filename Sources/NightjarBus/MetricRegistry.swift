@@ -124,6 +124,15 @@ package final class MetricRegistry: Sendable {
     /// What an id stands for.
     package func descriptor(_ id: InstrumentID) -> InstrumentDescriptor { declaration(id).descriptor }
 
+    /// The metric of a name, whether it is the one that people know it by or the one that it is stored under; of two the one
+    /// that is made here. Nil where there is none.
+    package func descriptor(named name: String) -> InstrumentDescriptor? {
+        let received = InstrumentDescriptor.received(name, type: .gauge).name
+        return state.withLock { state in
+            (state.byName[name] ?? state.byName[received]).map { state.instruments[Int($0)] }
+        }
+    }
+
     /// What an id stands for, and the buckets that users set.
     func declaration(_ id: InstrumentID) -> (descriptor: InstrumentDescriptor, buckets: BucketConfiguration) {
         state.withLock { ($0.instruments[Int(id.index)], $0.buckets) }

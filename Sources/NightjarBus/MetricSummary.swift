@@ -10,6 +10,8 @@ package struct MetricSummary: Sendable, Equatable {
     package var seriesCount = 0
     /// How many observations went into the overflow series; nil where it has none.
     package var overflowCount: UInt64?
+    /// When any of its series was last added to; nil where none was.
+    package var lastSeen: Timestamp?
     /// How the values of all its series are distributed; nil where that is not known of every one of them.
     package var sketch: QuantileSketch?
     /// Which labels cardinality protection dropped.
@@ -35,6 +37,7 @@ package struct MetricSummary: Sendable, Equatable {
                 summary.seriesCount += 1
                 labels[name, default: []].formUnion(one.labels.lazy.map(\.name))
             }
+            if one.total.count > 0 { summary.lastSeen = max(summary.lastSeen, one.total.lastActive) }
             summaries[name] = summary
         }
         for (name, names) in labels { summaries[name]?.labelNames = names.sorted() }
@@ -75,6 +78,7 @@ package struct MetricSummary: Sendable, Equatable {
         object["seriesCount"] = .int(Int64(seriesCount))
         object["overflowed"] = .bool(overflowCount != nil)
         if let overflowCount { object["overflowCount"] = .int(Int64(clamping: overflowCount)) }
+        object["lastSeen"] = lastSeen.map { .string($0.description) }
         object["dropped"] = .array(
             drops.map { drop in
                 [
@@ -93,4 +97,9 @@ extension QuantileSketch {
         guard let p50 = quantile(0.5), let p95 = quantile(0.95), let p99 = quantile(0.99) else { return nil }
         return (p50, p95, p99)
     }
+}
+
+/// The later of two instants, one of which may not be known.
+private func max(_ left: Timestamp?, _ right: Timestamp) -> Timestamp {
+    left.map { Swift.max($0, right) } ?? right
 }

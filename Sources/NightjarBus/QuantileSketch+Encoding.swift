@@ -9,105 +9,89 @@ extension QuantileSketch {
     /// The sketch as bytes.
     package var encoded: [UInt8] {
         var bytes = [Self.version]
-        for number in [sum, min, max] {
-            withUnsafeBytes(of: number.bitPattern.littleEndian) { bytes += $0 }
-        }
-        Self.append(zeros, to: &bytes)
-        for buckets in [positives, negatives] { Self.append(buckets, to: &bytes) }
+        for number in [sum, min, max] { bytes.append(number: number) }
+        appendBuckets(to: &bytes)
         return bytes
     }
 
     /// Reads what `encoded` wrote; nil for bytes that it did not write.
     package init?(encoded bytes: [UInt8]) {
-        var reader = SketchReader(bytes)
-        guard reader.byte() == Self.version, let sum = reader.number(), let min = reader.number(),
-            let max = reader.number(), let zeros = reader.varint(),
-            let positives = reader.buckets(within: Self.indexLimit),
-            let negatives = reader.buckets(within: Self.indexLimit), reader.isAtEnd
-        else { return nil }
-        self.init(sum: sum, min: min, max: max, zeros: zeros, positives, negatives)
-        guard isEmpty ? self == QuantileSketch() : min.isFinite && max.isFinite && min <= max && sum.isFinite
-        else { return nil }
-    }
-
-    private static func append(_ value: UInt64, to bytes: inout [UInt8]) {
-        var rest = value
-        while rest >= 0x80 {
-            bytes.append(UInt8(truncatingIfNeeded: rest) | 0x80)
-            rest >>= 7
+        self.init()
+        let stated = bytes.withUnsafeBytes { bytes -> (sum: Double, min: Double, max: Double)? in
+            var reader = PackedReader(bytes)
+            guard reader.byte() == Self.version, let sum = reader.number(), let min = reader.number(),
+                let max = reader.number(), addBuckets(&reader, sum: sum, min: min, max: max), reader.isAtEnd
+            else { return nil }
+            return (sum, min, max)
         }
-        bytes.append(UInt8(rest))
+        guard let stated else { return nil }
+        let isSound =
+            isEmpty
+            ? stated == (0, .infinity, -.infinity)
+            : stated.sum.isFinite && stated.min.isFinite && stated.max.isFinite && stated.min <= stated.max
+        guard isSound else { return nil }
     }
 
-    private static func append(_ buckets: SketchBuckets, to bytes: inout [UInt8]) {
-        append(UInt64(buckets.counts.count { $0 > 0 }), to: &bytes)
-        var previous: Int?
-        for (step, count) in buckets.counts.enumerated() where count > 0 {
-            let index = buckets.lowest + step
-            append(previous.map { UInt64(index - $0) } ?? zigzag(index), to: &bytes)
-            append(count, to: &bytes)
-            previous = index
+    /// Appends what is in the buckets; sum, least and greatest stand elsewhere.
+    func appendBuckets(to bytes: inout [UInt8]) {
+        bytes.append(varint: zeros)
+        for buckets in [positives, negatives] {
+            bytes.append(varint: UInt64(buckets.counts.count { $0 > 0 }))
+            var previous: Int?
+            for (step, count) in buckets.counts.enumerated() where count > 0 {
+                let index = buckets.lowest + step
+                if let previous {
+                    bytes.append(varint: UInt64(index - previous))
+                } else {
+                    bytes.append(zigzag: Int64(index))
+                }
+                bytes.append(varint: count)
+                previous = index
+            }
         }
     }
 
-    private static func zigzag(_ value: Int) -> UInt64 {
-        UInt64(bitPattern: Int64(value << 1 ^ value >> (Int.bitWidth - 1)))
+    /// Adds what `appendBuckets` wrote, of values with this sum, least and greatest; false for other bytes, of which some may be
+    /// added by then.
+    mutating func addBuckets(_ reader: inout PackedReader, sum: Double, min: Double, max: Double) -> Bool {
+        guard let zeros = reader.varint() else { return false }
+        addZeros(zeros)
+        var added: UInt64 = 0
+        let isRead =
+            positives.add(&reader, within: Self.indexLimit, &added)
+            && negatives.add(&reader, within: Self.indexLimit, &added)
+        count = saturating(count, added)
+        widen(sum: sum, min: min, max: max)
+        return isRead
     }
 }
 
-/// Reads an encoded sketch; every read is nil at the end of the bytes and for what cannot be.
-private struct SketchReader {
-    private let bytes: [UInt8]
-    private var at = 0
-
-    init(_ bytes: [UInt8]) {
-        self.bytes = bytes
-    }
-
-    var isAtEnd: Bool { at == bytes.count }
-
-    mutating func byte() -> UInt8? {
-        guard at < bytes.count else { return nil }
-        defer { at += 1 }
-        return bytes[at]
-    }
-
-    mutating func number() -> Double? {
-        guard bytes.count - at >= 8 else { return nil }
-        defer { at += 8 }
-        return Double(bitPattern: bytes[at..<at + 8].reversed().reduce(0) { $0 << 8 | UInt64($1) })
-    }
-
-    mutating func varint() -> UInt64? {
-        var value: UInt64 = 0
-        for shift in stride(from: UInt64(0), to: 64, by: 7) {
-            guard let byte = byte() else { return nil }
-            let part = UInt64(byte & 0x7F)
-            // The tenth byte has room for one bit.
-            if shift == 63, part > 1 { return nil }
-            value |= part << shift
-            if byte & 0x80 == 0 { return value }
-        }
-        return nil
-    }
-
-    mutating func buckets(within limit: Int) -> SketchBuckets? {
-        guard let count = varint(), count <= QuantileSketch.bucketLimit else { return nil }
-        var buckets = SketchBuckets()
+extension SketchBuckets {
+    /// Adds stored buckets; `total` grows by their counts.
+    fileprivate mutating func add(
+        _ reader: inout PackedReader,
+        within limit: Int,
+        _ total: inout UInt64
+    ) -> Bool {
+        guard let buckets = reader.varint(), buckets <= QuantileSketch.bucketLimit else { return false }
         var (first, index) = (0, 0)
-        for place in 0..<count {
-            guard let step = varint(), let count = varint(), count > 0 else { return nil }
+        for place in 0..<buckets {
             if place == 0 {
-                guard step <= 2 * UInt64(limit) else { return nil }
-                index = Int(step >> 1) ^ -Int(step & 1)
+                guard let start = reader.zigzag(), start.magnitude <= limit else { return false }
+                index = Int(start)
                 first = index
             } else {
-                guard step > 0, step < QuantileSketch.bucketLimit else { return nil }
+                guard let step = reader.varint(), step > 0, step < QuantileSketch.bucketLimit else {
+                    return false
+                }
                 index += Int(step)
             }
-            guard abs(index) <= limit, index - first < QuantileSketch.bucketLimit else { return nil }
-            buckets.add(index, count)
+            guard let count = reader.varint(), count > 0, abs(index) <= limit,
+                index - first < QuantileSketch.bucketLimit
+            else { return false }
+            add(index, count)
+            total = saturating(total, count)
         }
-        return buckets
+        return true
     }
 }

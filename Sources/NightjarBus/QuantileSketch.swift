@@ -15,7 +15,7 @@ package struct QuantileSketch: Sendable, Equatable {
     private static let logGamma = log(gamma)
 
     /// How many values there are, at most 2^64 − 1.
-    package private(set) var count: UInt64 = 0
+    package internal(set) var count: UInt64 = 0
     /// The sum of the values, held at the ends of the range.
     package private(set) var sum = 0.0
     /// The least value; +∞ where there is none.
@@ -24,26 +24,12 @@ package struct QuantileSketch: Sendable, Equatable {
     package private(set) var max = -Double.infinity
 
     private(set) var zeros: UInt64 = 0
-    private(set) var positives = SketchBuckets()
+    var positives = SketchBuckets()
     /// By magnitude.
-    private(set) var negatives = SketchBuckets()
+    var negatives = SketchBuckets()
 
     /// A sketch of no values.
     package init() {}
-
-    /// The parts that an encoding holds.
-    init(
-        sum: Double,
-        min: Double,
-        max: Double,
-        zeros: UInt64,
-        _ positives: SketchBuckets,
-        _ negatives: SketchBuckets
-    ) {
-        (self.sum, self.min, self.max, self.zeros) = (sum, min, max, zeros)
-        (self.positives, self.negatives) = (positives, negatives)
-        count = saturating(saturating(zeros, positives.total), negatives.total)
-    }
 
     /// Whether there are no values.
     package var isEmpty: Bool { count == 0 }
@@ -66,6 +52,20 @@ package struct QuantileSketch: Sendable, Equatable {
         sum = finite(sum + other.sum)
         min = Swift.min(min, other.min)
         max = Swift.max(max, other.max)
+    }
+
+    /// Adds values that are zero.
+    mutating func addZeros(_ added: UInt64) {
+        zeros = saturating(zeros, added)
+        count = saturating(count, added)
+    }
+
+    /// Takes note of sum, least and greatest of values that were added by their buckets.
+    mutating func widen(sum added: Double, min low: Double, max high: Double) {
+        guard !isEmpty else { return }
+        sum = finite(sum + added)
+        min = Swift.min(min, low)
+        max = Swift.max(max, high)
     }
 
     /// The value below which a part `q` of the values lies, `q` from 0 to 1; nil where there are no values.
@@ -150,6 +150,11 @@ extension QuantileSketch {
             }
         }
         guard !isEmpty else { return }
+        state(sum: statedSum, min: statedMin, max: statedMax)
+    }
+
+    /// Takes what a data point states for what was estimated.
+    mutating func state(sum statedSum: Double?, min statedMin: Double?, max statedMax: Double?) {
         if let statedSum, statedSum.isFinite { sum = statedSum }
         let (low, high) = (statedMin ?? min, statedMax ?? max)
         if low.isFinite, high.isFinite, low <= high { (min, max) = (low, high) }
@@ -181,10 +186,13 @@ struct SketchBuckets: Sendable, Equatable {
     private(set) var lowest = 0
     private(set) var counts: [UInt64] = []
 
-    var total: UInt64 { counts.reduce(0, saturating) }
-
     mutating func add(_ index: Int, _ count: UInt64) {
         guard count > 0 else { return }
+        let known = index - lowest
+        if known >= 0, known < counts.count {
+            counts[known] = saturating(counts[known], count)
+            return
+        }
         let place = makeRoom(index...index, at: index)
         counts[place] = saturating(counts[place], count)
     }

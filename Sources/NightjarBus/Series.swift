@@ -39,7 +39,16 @@ package struct SeriesDelta: Sendable, Equatable {
     package var buckets: [UInt64]
     /// How observations of the series add up.
     package var type: MetricType
+    /// The least value; +∞ where it is not known.
+    package var least: Double
+    /// The greatest value; −∞ where it is not known.
+    package var greatest: Double
+    /// The sum of the values of a gauge.
+    private var gaugeSum = 0.0
+    /// One of the observations, where a trace is known for it.
+    package var exemplar: Exemplar?
     private var slot = SketchSlot.none
+    private var distribution = SketchSlot.none
 
     /// How the values are distributed, where that came with them.
     package var sketch: QuantileSketch? {
@@ -47,14 +56,30 @@ package struct SeriesDelta: Sendable, Equatable {
         set { slot = SketchSlot(newValue) }
     }
 
-    /// A delta; of a counter, unless said otherwise.
+    /// What was observed, for the window that `time` lies in: all observations of a delta lie in one.
+    package var values: WindowValues {
+        var values = WindowValues()
+        (values.count, values.sum) = (count, type == .gauge ? gaugeSum : sum)
+        (values.least, values.greatest) = (least, greatest)
+        if type == .gauge { values.add(last: sum, at: time) }
+        guard type == .histogram else { return values }
+        if let sketch = distribution.sketch {
+            values.sketch = sketch
+        } else if count == 1, least == sum {
+            values.sketch.add(sum)
+        }
+        return values
+    }
+
+    /// A delta; of a counter, unless said otherwise. Without `values` it has those that follow from the rest.
     package init(
         series: SeriesID,
         sum: Double,
         count: UInt64,
         time: Timestamp,
         buckets: [UInt64] = [],
-        type: MetricType = .counter
+        type: MetricType = .counter,
+        values: WindowValues? = nil
     ) {
         self.type = type
         self.series = series
@@ -62,6 +87,11 @@ package struct SeriesDelta: Sendable, Equatable {
         self.count = count
         self.time = time
         self.buckets = buckets
+        let values = values ?? WindowValues(count: count, sum: sum)
+        (least, greatest) = (values.least, values.greatest)
+        if type == .gauge { gaugeSum = values.sum }
+        guard type == .histogram, !values.sketch.isEmpty, count > 1 || least != sum else { return }
+        distribution = SketchSlot(values.sketch)
     }
 }
 

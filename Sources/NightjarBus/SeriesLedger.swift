@@ -11,6 +11,10 @@ package final class SeriesLedger: Sendable {
         /// Series that are no more, to be deleted where they are stored before any of `totals` is written: they were folded, or
         /// are histograms that have started anew under other numbers.
         package fileprivate(set) var removed: [Int32] = []
+        /// What was observed.
+        package fileprivate(set) var deltas: [SeriesDelta] = []
+        /// Where that of series went which are no more; nil: nowhere.
+        fileprivate var moved: [Int32: Int32?] = [:]
         /// Series that lose their place.
         fileprivate(set) var freed: [Int32] = []
         /// Series that go into another.
@@ -21,6 +25,12 @@ package final class SeriesLedger: Sendable {
 
         /// Whether there is nothing to write.
         package var isEmpty: Bool { totals.isEmpty && removed.isEmpty }
+
+        /// The series that a delta went to; nil where it went nowhere.
+        package func destination(of delta: SeriesDelta) -> Int32? {
+            guard !moved.isEmpty, let place = moved[delta.series.index] else { return delta.series.index }
+            return place
+        }
 
         /// A changed series with its metric and labels.
         package func series(_ index: Int32) -> StoredSeries {
@@ -34,6 +44,7 @@ package final class SeriesLedger: Sendable {
 
     private let table: SeriesTable
     private let totals = Mutex<[Int32: SeriesTotal]>([:])
+    private let shown = Mutex(Exemplars())
 
     /// An empty ledger over the series of `table`.
     package init(table: SeriesTable) {
@@ -53,16 +64,21 @@ package final class SeriesLedger: Sendable {
         let deltas = Array(deltas)
         // In this order: what is retired in between is not written, and is removed the next time.
         staged.removed = table.retired.sorted()
-        let destinations = table.destinations(of: Set(deltas.lazy.map(\.series.index)))
+        let touched = Set(deltas.lazy.map(\.series.index))
+        let destinations = table.destinations(of: touched)
+        for index in touched where destinations[index] != index {
+            staged.moved.updateValue(destinations[index], forKey: index)
+        }
         totals.withLock { totals in
             for delta in deltas {
-                guard let index = destinations[delta.series.index] else { continue }
+                guard let index = staged.destination(of: delta) else { continue }
                 var total = staged.totals[index] ?? totals[index] ?? SeriesTotal()
                 total.add(delta)
                 if let now { total.updated = max(total.updated, now) }
                 staged.totals[index] = total
             }
         }
+        staged.deltas = deltas
         return staged
     }
 
@@ -91,7 +107,26 @@ package final class SeriesLedger: Sendable {
             totals.merge(staged.totals) { $1 }
             for index in staged.removed { totals[index] = nil }
         }
+        if table.showsExemplars { show(staged) }
         table.publish(staged)
+    }
+
+    private func show(_ staged: Staged) {
+        shown.withLock { shown in
+            for delta in staged.deltas {
+                guard let exemplar = delta.exemplar, let index = staged.destination(of: delta) else {
+                    continue
+                }
+                shown.add(exemplar, to: index)
+            }
+            shown.remove(Set(staged.removed))
+        }
+    }
+
+    /// The last exemplars since somebody first asked for them: before that nothing is spent on them.
+    package var exemplars: Exemplars {
+        table.showExemplars()
+        return shown.withLock { $0 }
     }
 
     /// Every series that has counted anything, in the order of its number.

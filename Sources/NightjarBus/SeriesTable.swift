@@ -38,12 +38,19 @@ package final class SeriesTable: Sendable {
 
     private let state = Mutex(State())
     private let changes = Atomic<Int>(0)
+    private let exemplars = Atomic<Bool>(false)
 
     /// A table without series.
     package init() {}
 
     /// Changes when a series has lost its place or its number: then workers have to be admitted anew.
     package var generation: Int { changes.load(ordering: .acquiring) }
+
+    /// Whether anybody wants to see in which traces series were added to.
+    var showsExemplars: Bool { exemplars.load(ordering: .relaxed) }
+
+    /// Takes note that somebody wants to.
+    func showExemplars() { exemplars.store(true, ordering: .relaxed) }
 
     /// Puts series back that were stored earlier, under their numbers; numbers left free stay free. The bounds of their
     /// buckets are theirs only, but for received metrics: what a metric declares now decides about new ones.
@@ -65,6 +72,11 @@ package final class SeriesTable: Sendable {
                 if series.instrument.type == .histogram { state.bounds[metric] = series.instrument.buckets }
             }
         }
+    }
+
+    /// Gives no new series a number below this: windows of a series that is no more may still be stored under it.
+    package func reserve(below number: Int32) {
+        state.withLock { $0.next = max($0.next, number) }
     }
 
     /// The series of a metric with these labels (sorted by name, filtered), made if there is room for it; else the metric's

@@ -6,7 +6,7 @@ struct MetricsCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "metrics",
         abstract: "Ask a running server about its metrics.",
-        subcommands: [List.self, Cardinality.self]
+        subcommands: [List.self, MetricsQueryCommand.self, Cardinality.self]
     )
 
     /// `nightjar metrics list`.

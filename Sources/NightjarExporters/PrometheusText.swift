@@ -31,14 +31,24 @@ package struct PrometheusText {
     private var bounds: [Double] = []
     private var boundTexts: [[UInt8]] = []
     private let format: Format
+    /// None in the text format.
+    private let exemplars: Exemplars
+    /// Whether the family being written is one of counters.
+    private var isCounter = false
 
-    private init(_ format: Format) {
+    private init(_ format: Format, _ exemplars: Exemplars) {
         self.format = format
+        self.exemplars = format == .openMetrics ? exemplars : Exemplars()
     }
 
-    /// The series as one document; those of received metrics are left out, whose names are none of Prometheus.
-    package static func document(_ series: [StoredSeries], format: Format = .text) -> [UInt8] {
-        var text = PrometheusText(format)
+    /// The series as one document; those of received metrics are left out, whose names are none of Prometheus. OpenMetrics
+    /// shows the `exemplars` of histograms and counters.
+    package static func document(
+        _ series: [StoredSeries],
+        format: Format = .text,
+        exemplars: Exemplars = Exemplars()
+    ) -> [UInt8] {
+        var text = PrometheusText(format, exemplars)
         // A series takes about a line of 100 bytes, a histogram a dozen.
         text.bytes.reserveCapacity(series.count * 160)
         text.write(series)
@@ -76,6 +86,7 @@ package struct PrometheusText {
             let family = name.hasSuffix("_total") ? String(name.dropLast("_total".count)) : ""
             if family.isEmpty || isTaken(family) { type = "unknown" } else { name = family }
         }
+        isCounter = type == MetricType.counter.rawValue
         if !instrument.help.isEmpty {
             writeComment("HELP", name)
             appendEscaped(instrument.help, quotes: format == .openMetrics)
@@ -103,7 +114,13 @@ package struct PrometheusText {
     private mutating func write(_ series: StoredSeries) {
         renderLabels(series)
         switch series.instrument.type {
-        case .counter, .gauge: sample(series.instrument.name, "", PrometheusNumber.bytes(series.total.sum))
+        case .counter, .gauge:
+            sample(
+                series.instrument.name,
+                "",
+                PrometheusNumber.bytes(series.total.sum),
+                exemplar: isCounter ? exemplars[series.id.index, 0] : nil
+            )
         case .histogram: writeHistogram(series)
         }
     }
@@ -120,13 +137,16 @@ package struct PrometheusText {
         }
         let count = series.instrument.buckets == nil ? 0 : bounds.count
         var cumulative: UInt64 = 0
+        let id = series.id.index
         for index in 0..<count {
             cumulative += index < series.total.buckets.count ? series.total.buckets[index] : 0
-            sample(name, "_bucket", PrometheusNumber.bytes(cumulative), bound: boundTexts[index])
+            let number = PrometheusNumber.bytes(cumulative)
+            sample(name, "_bucket", number, bound: boundTexts[index], exemplar: exemplars[id, Int32(index)])
         }
         // The format demands that +Inf and the count agree and that no bucket exceeds them.
         let all = PrometheusNumber.bytes(max(cumulative, series.total.count))
-        sample(name, "_bucket", all, bound: PrometheusNumber.infinity)
+        let last = exemplars[id, Int32(count)]
+        sample(name, "_bucket", all, bound: PrometheusNumber.infinity, exemplar: last)
         // OpenMetrics: a sum that may fall is none, and without it there is no count.
         if format == .openMetrics, count > 0 && bounds[0] < 0 || series.total.sum.isNaN { return }
         sample(name, "_sum", PrometheusNumber.bytes(series.total.sum))
@@ -138,7 +158,8 @@ package struct PrometheusText {
         _ name: String,
         _ suffix: StaticString,
         _ value: [UInt8],
-        bound: [UInt8]? = nil
+        bound: [UInt8]? = nil,
+        exemplar: Exemplar? = nil
     ) {
         append(name)
         append(suffix)
@@ -155,7 +176,18 @@ package struct PrometheusText {
         }
         append(" ")
         bytes += value
+        if let exemplar { append(exemplar) }
         append("\n")
+    }
+
+    /// The trace, the value and the time in seconds, behind a sample.
+    private mutating func append(_ exemplar: Exemplar) {
+        append(" # {trace_id=\"")
+        append(exemplar.traceID.description)
+        append("\"} ")
+        bytes += PrometheusNumber.bytes(exemplar.value)
+        append(" ")
+        bytes += PrometheusNumber.bytes(Double(exemplar.time.unixNano / 1_000_000) / 1000)
     }
 
     private mutating func renderLabels(_ series: StoredSeries) {

@@ -105,6 +105,7 @@ package struct HTTPInterface: Service {
         AnnotationRoutes(engine: engine, bodyBytes: configuration.bodyBytes).add(to: router)
         StatusRoutes(engine: engine).add(to: router)
         LoadRoutes(engine: engine, load: load).add(to: router)
+        MetricRoutes(engine: engine).add(to: router)
         PluginRoutes(engine: engine).add(to: router)
         LiveRoutes(feed: live, engine: engine, settings: configuration.live).add(to: router)
         CleanupRoutes(engine: engine).add(to: router)

@@ -13,7 +13,11 @@ struct StatusRoutes {
         router.get("/metrics", .exposeMetrics) { request, _ in
             let format = PrometheusText.Format(accept: request.headers[.accept])
             return Response.bytes(
-                PrometheusText.document(engine.series, format: format),
+                PrometheusText.document(
+                    engine.series,
+                    format: format,
+                    exemplars: format == .openMetrics ? engine.exemplars : Exemplars()
+                ),
                 type: format.contentType
             )
         }
@@ -47,6 +51,7 @@ struct StatusRoutes {
         /api/traces         stored traces, newest first
         /api/traces/{id}    one trace with its spans, scores, feedback and logs; /rules: what each plugin rule did, and why not
         /api/metrics        names, types and series of metrics, and the labels that were dropped
+        /api/metrics/query  a metric over time: ?name=&agg=, and groupBy, filter.LABEL, from, to, step
         /api/scores         POST a score, or a list of them
         /api/feedback       POST feedback, or a list of it
         /api/plugins        which plugins run, how they fare and what they cost; /{name}/source: the text that runs;

@@ -13,8 +13,8 @@ extension TraceQuery {
 
     private mutating func set(_ key: String, _ value: String) throws {
         switch key {
-        case "from": from = try Self.instant(key, value)
-        case "to": to = try Self.instant(key, value)
+        case "from": from = try Timestamp(parameter: key, value)
+        case "to": to = try Timestamp(parameter: key, value)
         case "status": status = try Self.status(value)
         case "name": name = value
         case "type": type = value
@@ -40,14 +40,6 @@ extension TraceQuery {
         default:
             throw Problem(.badRequest, "\(key) is no filter of this list")
         }
-    }
-
-    private static func instant(_ key: String, _ value: String) throws -> Timestamp {
-        let number = Double(value).flatMap { Timestamp(unixMilliseconds: $0) }
-        guard let instant = Timestamp(iso8601: value) ?? number else {
-            throw Problem(.badRequest, "\(key) must be ISO 8601 or milliseconds since 1970")
-        }
-        return instant
     }
 
     private static func status(_ value: String) throws -> SpanStatus {
@@ -104,5 +96,17 @@ extension TraceRecord {
         object["lastReceivedAt"] = .string(lastReceived.description)
         object["isOpen"] = .bool(isOpen)
         return .object(object)
+    }
+}
+
+extension Timestamp {
+    /// The instant that a parameter names.
+    /// - Throws: ``Problem`` 400 where it names none.
+    init(parameter key: String, _ value: String) throws {
+        let number = Double(value).flatMap { Timestamp(unixMilliseconds: $0) }
+        guard let instant = Timestamp(iso8601: value) ?? number else {
+            throw Problem(.badRequest, "\(key) must be ISO 8601 or milliseconds since 1970")
+        }
+        self = instant
     }
 }

@@ -33,6 +33,7 @@ final class EffectsWriter {
     private let feedback: AnnotationWriter
     private let eraser: TraceEraser
     private let series: SeriesWriter
+    private let windows: WindowWriter
     private let streams: StreamWriter
     private let ledger: SeriesLedger
     private let upsertTrace: PreparedStatement
@@ -52,6 +53,7 @@ final class EffectsWriter {
         feedback = writers.feedback
         eraser = writers.eraser
         series = writers.series
+        windows = writers.windows
         streams = writers.streams
         self.ledger = ledger
         upsertTrace = try PreparedStatement(
@@ -96,8 +98,11 @@ final class EffectsWriter {
         for trace in touched where try isSampledOutForNow(trace) { try eraser.empty(trace) }
         try streams.write(merged.streams.values)
         let staged = merged.deltas.isEmpty ? nil : ledger.stage(merged.deltas, now: time)
-        if let staged { try series.write(staged) }
-        for effects in effects { try series.remove(effects.seriesRemovals) }
+        if let staged {
+            try series.write(staged, at: time)
+            try windows.write(staged, at: time)
+        }
+        for effects in effects { try series.remove(effects.seriesRemovals, at: time) }
         return staged
     }
 

@@ -10,6 +10,7 @@ struct Writers {
     let eraser: TraceEraser
     let undo: ScoreUndoWriter
     let series: SeriesWriter
+    let windows: WindowWriter
     let streams: StreamWriter
     let plugins: PluginWriter
 
@@ -20,14 +21,22 @@ struct Writers {
         eraser = try TraceEraser(db, scores: scores, feedback: feedback)
         undo = try ScoreUndoWriter(db)
         series = try SeriesWriter(db)
+        windows = try WindowWriter(db)
         streams = try StreamWriter(db, limit: settings.streams)
         plugins = try PluginWriter(db)
+    }
+
+    /// Takes what a transaction wrote for committed.
+    func committed() {
+        series.committed()
+        windows.committed()
     }
 
     /// Forgets what a transaction had reached that was rolled back.
     func rolledBack() {
         journal.rolledBack()
         series.rolledBack()
+        windows.rolledBack()
         streams.rolledBack()
         scores.rolledBack()
         feedback.rolledBack()
@@ -156,9 +165,9 @@ final class GroupCommit {
         do {
             if !staged.isEmpty {
                 try db.beginTransaction(.immediate)
-                try writers.series.write(staged)
+                try writers.series.write(staged, at: time)
                 try db.commit()
-                writers.series.committed()
+                writers.committed()
             }
             ledger.publish(staged)
         } catch {

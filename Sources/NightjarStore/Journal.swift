@@ -176,6 +176,8 @@ package struct Recovery: Sendable {
     package var replacedFeedback: [Feedback] = []
     /// Every series with its total, by number.
     package var series: [StoredSeries] = []
+    /// The least number that no series ever had.
+    package var firstFreeSeries: Int32 = 0
 
     /// Nothing to go on from.
     package init() {}

@@ -7,8 +7,10 @@ struct Eviction {
     var traces = 0
     var logs = 0
     var annotations = 0
+    /// Blocks of windows.
+    var windows = 0
 
-    var isEmpty: Bool { traces + logs + annotations == 0 }
+    var isEmpty: Bool { traces + logs + annotations + windows == 0 }
 }
 
 /// Keeps a database in memory within its bytes: beyond them the oldest goes that is over and processed. Totals of series and
@@ -25,6 +27,7 @@ final class MemoryBound {
     private let oldest: PreparedStatement
     private let dropLogs: PreparedStatement
     private let dropAnnotations: [PreparedStatement]
+    private let dropWindows: [PreparedStatement]
     /// Whether room is being made: until an eighth is free, so that not every commit has to.
     private var isMakingRoom = false
 
@@ -57,6 +60,10 @@ final class MemoryBound {
             let rows = "SELECT row FROM \(source) ORDER BY row LIMIT ?"
             return try PreparedStatement(db, "DELETE FROM \(table) WHERE row IN (\(rows))")
         }
+        dropWindows = try WindowResolution.allCases.map { resolution in
+            let oldest = "SELECT id FROM \(resolution.table) WHERE id < ? ORDER BY id LIMIT ?"
+            return try PreparedStatement(db, "DELETE FROM \(resolution.table) WHERE id IN (\(oldest))")
+        }
     }
 
     /// Whether something has to go.
@@ -66,7 +73,7 @@ final class MemoryBound {
         return isMakingRoom
     }
 
-    /// Deletes the oldest traces and the logs from before them; where there is no trace, logs; where there are none either,
+    /// Deletes the oldest traces, and logs and windows from before them; where there is no trace, logs and windows; where there are none either,
     /// scores and feedback.
     func evict() throws -> Eviction {
         var eviction = Eviction()
@@ -78,6 +85,12 @@ final class MemoryBound {
         dropLogs.bind(2, Self.rowsAtOnce)
         try dropLogs.run()
         eviction.logs = dropLogs.changes
+        for (resolution, drop) in zip(WindowResolution.allCases, dropWindows) {
+            drop.bind(1, traces.last.map { resolution.keys(before: $0.time) } ?? .max)
+            drop.bind(2, Self.rowsAtOnce)
+            try drop.run()
+            eviction.windows += drop.changes
+        }
         guard eviction.isEmpty else { return eviction }
         for drop in dropAnnotations {
             drop.bind(1, Self.rowsAtOnce)

@@ -170,6 +170,19 @@ final class PreparedStatement {
         return Array(UnsafeRawBufferPointer(start: base, count: Int(sqlite3_column_bytes(handle, column))))
     }
 
+    /// Bytes without copying them; they are gone with the next step.
+    func withBytes<Result>(_ column: Int32, _ body: (UnsafeRawBufferPointer) throws -> Result) rethrows
+        -> Result
+    {
+        let base = sqlite3_column_blob(handle, column)
+        return try body(
+            UnsafeRawBufferPointer(
+                start: base,
+                count: base == nil ? 0 : Int(sqlite3_column_bytes(handle, column))
+            )
+        )
+    }
+
     /// What a column without a type holds.
     func value(_ column: Int32) throws -> Value {
         switch sqlite3_column_type(handle, column) {

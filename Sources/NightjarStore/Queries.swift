@@ -1,5 +1,5 @@
 import GRDB
-import NightjarBus
+package import NightjarBus
 import NightjarSignals
 
 /// The statements that look things up by trace.
@@ -34,6 +34,50 @@ package enum Queries {
     /// The contents of one plugin, the newest first.
     package static let pluginContents =
         "SELECT hash, loaded_at, packed FROM plugin_contents WHERE name = ? ORDER BY row DESC"
+    /// What commits have added to windows and blocks do not have yet.
+    package static let recentWindows = "SELECT windows FROM windows_recent ORDER BY row"
+    /// One block of windows of a series.
+    package static func windows(_ resolution: WindowResolution) -> String {
+        "SELECT windows FROM \(resolution.table) WHERE id = ?"
+    }
+    /// The first and the last key of blocks.
+    package static func windowEnds(_ resolution: WindowResolution) -> String {
+        "SELECT (SELECT min(id) FROM \(resolution.table)), (SELECT max(id) FROM \(resolution.table))"
+    }
+    /// The series of one metric, and those that it had.
+    package static let seriesOfMetric = """
+        SELECT id, labels FROM series WHERE metric = ?1
+        UNION ALL
+        SELECT id, labels FROM series_past WHERE metric = ?1
+        """
+    /// When the first input came that is not processed.
+    package static let firstUnprocessed = """
+        SELECT min(received_at) FROM (
+            SELECT * FROM (
+                SELECT received_at FROM journal WHERE seq > ifnull((SELECT seq FROM settled), 0) ORDER BY seq LIMIT 1
+            )
+            UNION ALL
+            SELECT * FROM (
+                SELECT received_at FROM events WHERE seq > ifnull((SELECT seq FROM settled), 0) ORDER BY seq LIMIT 1
+            )
+        )
+        """
+    /// When the first of the traces began that have spans which wait. Of traces that are open only those that came first are
+    /// looked at: the others began later.
+    package static let firstPending = """
+        SELECT min(sort_time) FROM (
+            SELECT sort_time, pending FROM traces WHERE is_open = 1 OR pending IS NOT NULL
+            ORDER BY first_received LIMIT 10000
+        ) WHERE pending IS NOT NULL
+        """
+    /// When the first annotation was made that waits for its trace.
+    package static let firstUncounted = """
+        SELECT min(timestamp) FROM (
+            SELECT * FROM (SELECT timestamp FROM scores WHERE counted = 0 ORDER BY id LIMIT 10000)
+            UNION ALL
+            SELECT * FROM (SELECT timestamp FROM feedback WHERE counted = 0 ORDER BY id LIMIT 10000)
+        )
+        """
     /// Beyond the first number and up to the second, at most so many chunks of both kinds in order.
     package static let journal = """
         SELECT \(Columns.chunk), 0 FROM journal WHERE seq > ?1 AND seq <= ?2

@@ -1,3 +1,4 @@
+import NightjarBus
 package import NightjarSignals
 
 /// How long what is stored is kept, counted from its receipt (signals contract, section 12). Totals of series do not expire.
@@ -120,19 +121,20 @@ package struct SweepCount: Sendable, Equatable {
     }
 }
 
-/// Rows that expire by a time of their own and that nothing else hangs on.
-package struct ExpiringRows: Sendable {
-    /// Deletes at most `?2` rows that are older than `?1`, in nanoseconds since 1970. It must find them by an index.
-    package let delete: String
+/// The blocks of metric windows of one resolution, as a sweep sees them.
+struct ExpiringWindows: Sendable {
+    let resolution: WindowResolution
+    let table: String
     /// Which time of a plan holds for them.
-    package let cutoff: @Sendable (SweepPlan) -> Timestamp?
+    let cutoff: @Sendable (SweepPlan) -> Timestamp?
 
-    /// Rows of a table.
-    package init(delete: String, cutoff: @escaping @Sendable (SweepPlan) -> Timestamp?) {
-        self.delete = delete
-        self.cutoff = cutoff
+    /// Deletes at most `?2` blocks whose key is below `?1`.
+    var delete: String {
+        "DELETE FROM \(table) WHERE id IN (SELECT id FROM \(table) WHERE id < ?1 ORDER BY id LIMIT ?2)"
     }
 
-    /// The tables of metric windows, a line each.
-    static let all: [ExpiringRows] = []
+    static let all = [
+        ExpiringWindows(resolution: .fine, table: "windows_fine", cutoff: \.metrics),
+        ExpiringWindows(resolution: .coarse, table: "windows_coarse", cutoff: \.longMetrics),
+    ]
 }

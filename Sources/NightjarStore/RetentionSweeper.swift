@@ -24,7 +24,7 @@ final class RetentionSweeper {
     private let traces: ExpiredTraces
     private let logs: AgedTable
     private let annotations: [AgedTable]
-    private let windows: [(rows: ExpiringRows, delete: PreparedStatement)]
+    private let windows: [(rows: ExpiringWindows, delete: PreparedStatement)]
     private let oldLogs: PreparedStatement
     private let file: DatabasePages
     private let forget: (TraceID) -> Void
@@ -48,7 +48,7 @@ final class RetentionSweeper {
             AgedTable(db, "scores_history", time: "replaced_at"),
             AgedTable(db, "feedback_history", time: "replaced_at"),
         ]
-        windows = try settings.expiringRows.map { ($0, try PreparedStatement(db, $0.delete)) }
+        windows = try ExpiringWindows.all.map { ($0, try PreparedStatement(db, $0.delete)) }
         oldLogs = try PreparedStatement(
             db,
             "DELETE FROM logs WHERE created_at <= ? AND row IN (SELECT row FROM logs ORDER BY row LIMIT ?)"
@@ -161,7 +161,7 @@ final class RetentionSweeper {
             place += 1
             return
         }
-        delete.bind(1, time)
+        delete.bind(1, rows.resolution.keys(before: time))
         delete.bind(2, Self.rowsAtOnce)
         try delete.run()
         count.windows += delete.changes

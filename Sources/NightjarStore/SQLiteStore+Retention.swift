@@ -73,5 +73,10 @@ private func readForecast(_ db: Database, _ plan: SweepPlan) throws -> SweepCoun
     found.logs = try count("logs WHERE created_at < ? OR \(isOfExpired)", plan.logs, plan.traces)
     found.scores = try annotations("scores")
     found.feedback = try annotations("feedback")
+    for windows in ExpiringWindows.all {
+        guard let time = windows.cutoff(plan) else { continue }
+        let key = Timestamp(unixNano: windows.resolution.keys(before: time))
+        found.windows += try count("\(windows.table) WHERE id < ?", key)
+    }
     return found
 }

@@ -76,6 +76,7 @@ package final class SQLiteStore: Journal, TelemetryStore {
                 "SELECT \(SignalTable.feedback.columns) FROM feedback WHERE counted > 1 ORDER BY id"
             ).rows { try $0.feedback() }
             recovery.series = try readSeries(db)
+            recovery.firstFreeSeries = try readFirstFreeSeries(db)
             return recovery
         }
     }

@@ -7,6 +7,8 @@ final class SeriesWriter {
     private let update: PreparedStatement
     private let insert: PreparedStatement
     private let delete: PreparedStatement
+    private let keepPast: PreparedStatement
+    private let forgetPast: PreparedStatement
     private let upsertMetric: PreparedStatement
     /// The metrics as they are committed, so that each is written only when it changes.
     private var metrics: [String: InstrumentDescriptor]
@@ -26,6 +28,18 @@ final class SeriesWriter {
             """
         )
         delete = try PreparedStatement(db, "DELETE FROM series WHERE id = ?")
+        keepPast = try PreparedStatement(
+            db,
+            """
+            INSERT OR REPLACE INTO series_past (id, metric, labels, removed_at)
+            SELECT id, metric, labels, ?2 FROM series WHERE id = ?1
+            """
+        )
+        // The last number stays taken.
+        forgetPast = try PreparedStatement(
+            db,
+            "DELETE FROM series_past WHERE removed_at < ? AND id < (SELECT max(id) FROM series_past)"
+        )
         upsertMetric = try PreparedStatement(
             db,
             """
@@ -40,8 +54,8 @@ final class SeriesWriter {
     }
 
     /// Writes the totals of series whole.
-    func write(_ staged: SeriesLedger.Staged) throws {
-        try remove(staged.removed.map(SeriesID.init(index:)))
+    func write(_ staged: SeriesLedger.Staged, at time: Timestamp) throws {
+        try remove(staged.removed.map(SeriesID.init(index:)), at: time)
         for (index, total) in staged.totals {
             bind(total, of: index, to: update)
             try update.run()
@@ -60,12 +74,18 @@ final class SeriesWriter {
         }
     }
 
-    /// Deletes the rows of series.
-    func remove(_ series: [SeriesID]) throws {
+    /// Deletes the rows of series. What they were stays as long as their windows do.
+    func remove(_ series: [SeriesID], at time: Timestamp) throws {
+        guard !series.isEmpty else { return }
         for id in series {
+            keepPast.bind(1, Int64(id.index))
+            keepPast.bind(2, time)
+            try keepPast.run()
             delete.bind(1, Int64(id.index))
             try delete.run()
         }
+        forgetPast.bind(1, time.advanced(by: .zero - WindowResolution.coarse.age))
+        try forgetPast.run()
     }
 
     /// Takes what was written for committed.
@@ -142,6 +162,17 @@ func readSeries(_ db: Database) throws -> [StoredSeries] {
         let labels = row.object(2).entries.map { Label($0.key, $0.value.string ?? "") }
         return StoredSeries(id: SeriesID(index: id), instrument: instrument, labels: labels, total: total)
     }
+}
+
+/// The number behind the last series that there is or was.
+func readFirstFreeSeries(_ db: Database) throws -> Int32 {
+    let last = try PreparedStatement(
+        db,
+        """
+        SELECT max(ifnull((SELECT max(id) FROM series), -1), ifnull((SELECT max(id) FROM series_past), -1))
+        """
+    ).first { $0.int64(0) }
+    return Int32(clamping: (last ?? -1) + 1)
 }
 
 private func readMetrics(_ db: Database) throws -> [String: InstrumentDescriptor] {

@@ -53,8 +53,6 @@ package struct StoreSettings: Sendable {
     package var sweepInterval = Duration.seconds(3600)
     /// How long one step of a sweep goes on deleting; inputs wait for so long, and for its commit.
     package var sweepStep = Duration.milliseconds(10)
-    /// Rows that expire by a time of their own.
-    package var expiringRows = ExpiringRows.all
     /// The wall clock, for the time at which a record was made.
     package var now: @Sendable () -> Timestamp = wallClock
 

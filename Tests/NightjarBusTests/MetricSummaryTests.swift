@@ -29,7 +29,7 @@ import Testing
             own.first?.json == [
                 "name": "a_total", "origin": "nightjar", "metricType": "counter", "labelNames": ["v"],
                 "seriesCount": 2,
-                "overflowed": true, "overflowCount": 4,
+                "overflowed": true, "overflowCount": 4, "lastSeen": "2026-01-01T00:00:00Z",
                 "dropped": [
                     [
                         "label": "user_id", "reason": "blocked", "count": 5,

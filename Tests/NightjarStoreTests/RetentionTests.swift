@@ -224,26 +224,28 @@ struct RetentionTests {
         #expect(fixture.store.status.swept.sweeps <= after + 1)
     }
 
-    @Test func `rows with a time of their own go by it`() throws {
-        let folder = try TemporaryFolder()
-        let first = try Fixture(folder)
-        try first.other().write { db in
-            try db.execute(sql: "CREATE TABLE windows (at INTEGER PRIMARY KEY)")
-            for time in 1...500 { try db.execute(sql: "INSERT INTO windows VALUES (\(time))") }
+    @Test func `blocks of metric windows go by their time, those of either length by its own`() throws {
+        let fixture = try Fixture()
+        let day = Timestamp(unixNano: 20_000 * 86_400_000_000_000)
+        let key = { (resolution: WindowResolution, days: Int) in
+            let time = day.advanced(by: .seconds(86_400 * days))
+            return resolution.key(block: resolution.block(of: resolution.window(of: time)), series: 7)
         }
-        try first.store.close()
-        let fixture = try Fixture(folder) {
-            $0.expiringRows = [
-                ExpiringRows(
-                    delete: "DELETE FROM windows WHERE at IN (SELECT at FROM windows WHERE at < ? LIMIT ?)",
-                    cutoff: \.metrics
+        try fixture.other().write { db in
+            for days in -20..<20 {
+                try db.execute(
+                    sql: "INSERT INTO windows_fine VALUES (\(key(.fine, days)), x''); "
+                        + "INSERT INTO windows_coarse VALUES (\(key(.coarse, days)), x'')"
                 )
-            ]
+            }
         }
-        let count = try fixture.store.sweep(plan([.metrics], before: 400), atMost: Self.patience)
-        #expect(count.windows == 399)
-        #expect(try fixture.numbers("SELECT count(*) FROM windows") == [101])
-        #expect(try fixture.store.sweep(plan([.traces], before: 500), atMost: Self.patience).windows == 0)
+        var plan = SweepPlan()
+        (plan.metrics, plan.longMetrics) = (day, day.advanced(by: .seconds(-86_400 * 10)))
+        #expect(try fixture.store.forecast(plan, atMost: Self.patience).windows == 30)
+        #expect(try fixture.store.sweep(plan, atMost: Self.patience).windows == 30)
+        #expect(try fixture.numbers("SELECT count(*) FROM windows_fine") == [20])
+        #expect(try fixture.numbers("SELECT count(*) FROM windows_coarse") == [30])
+        #expect(try fixture.store.sweep(self.plan([.traces], before: 500), atMost: Self.patience).windows == 0)
     }
 
     @Test func `a step that fails is told, and the next sweep does it`() throws {

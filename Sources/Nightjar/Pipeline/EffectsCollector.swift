@@ -80,12 +80,15 @@ final class EffectsCollector: EmissionReceiver {
     func target(_ trace: TraceState, _ place: Int?) {
         target = (trace, place)
         targetFacts = nil
+        // Nobody could look at one that is not stored.
+        aggregator.observe(in: trace.record.isSampledOut ? nil : trace.id)
     }
 
     /// What follows belongs to no span.
     func targetNothing() {
         target = nil
         targetFacts = nil
+        aggregator.observe(in: nil)
     }
 
     /// Notes that a trace's record is to be written.
@@ -138,7 +141,7 @@ final class EffectsCollector: EmissionReceiver {
     ) {
         let entity =
             annotation.metadata["entityType"]?.string ?? annotation.correlation.entity.type ?? entityType
-        let first: SeriesDelta?
+        var first: SeriesDelta?
         let time: Timestamp
         switch annotation {
         case .score(var score):
@@ -151,6 +154,9 @@ final class EffectsCollector: EmissionReceiver {
             first = extractor.count(item, entityType: entity)
         }
         if let first, !isReplacement { observe(first, of: annotation) }
+        if isStored, let trace = annotation.traceID {
+            first?.exemplar = Exemplar(traceID: trace, value: 1, time: time)
+        }
         guard isStored else {
             if let first, !isReplacement { effects.deltas.append(first) }
             return

@@ -95,6 +95,7 @@ package final class Engine: Sendable {
         )
         let recovery = try store?.recover() ?? Recovery()
         try table.restore(recovery.series, registry: registry)
+        table.reserve(below: recovery.firstFreeSeries)
         ledger.restore(recovery.series)
         plugins = try PluginHost.make(configuration, registry, store, clock: clock, logger: logger)
         // Before anything is processed: what was not stored before a stop is processed by the rules too.

@@ -142,7 +142,8 @@ final class ReceivedMetrics {
                 count: observation.count,
                 time: time,
                 buckets: observation.counts(by: place.bounds),
-                type: type
+                type: type,
+                values: observation.values
             )
             delta.sketch = observation.sketch
             deltas.append(delta)

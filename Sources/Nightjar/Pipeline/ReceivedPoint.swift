@@ -12,6 +12,28 @@ struct ReceivedObservation {
     var buckets: OTLPMetricPoint.Histogram?
     var sketch: QuantileSketch?
 
+    /// What it adds to the window of its time; nil where that follows from the sum. The values of an exponential histogram are
+    /// as exact as its buckets are, and 1 % less; those of one with stated bounds lie in the right bucket.
+    var values: WindowValues? {
+        guard descriptor.type == .histogram else { return nil }
+        var values = WindowValues(count: count, sum: sum)
+        if let sketch {
+            values.sketch = sketch
+        } else if let buckets {
+            values.sketch = QuantileSketch(
+                bounds: buckets.bounds,
+                counts: buckets.counts,
+                sum: sum,
+                min: buckets.min,
+                max: buckets.max
+            )
+        }
+        if !values.sketch.isEmpty {
+            (values.least, values.greatest) = (values.sketch.min, values.sketch.max)
+        }
+        return values
+    }
+
     /// The counts by the bounds of the series: each where the upper bound of its bucket lies.
     func counts(by bounds: [Double]) -> [UInt64] {
         guard let buckets, !buckets.counts.isEmpty, !bounds.isEmpty else { return [] }
