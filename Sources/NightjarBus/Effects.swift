@@ -48,6 +48,14 @@ package struct TraceRecord: Sendable, Equatable {
     package var user: String?
     /// The session, from the first span that names one.
     package var session: String?
+    /// The models that its generations asked for, else those that answered.
+    package var models = FacetSet()
+    /// The tools that were called in it.
+    package var tools = FacetSet()
+    /// The agents that ran in it.
+    package var agents = FacetSet()
+    /// The tags of its root.
+    package var tags = FacetSet()
     /// Whether sampling left it out: lists do not show it, and at its end everything of it but this record is deleted.
     package var isSampledOut = false
 

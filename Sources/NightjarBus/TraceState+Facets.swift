@@ -15,13 +15,36 @@ extension TraceState {
         }
         if span.spanStatus == .error { record.hasErrors = true }
         if span.isRoot || (isEarliest && !hasRoot) { noteRoot(span) }
-        if record.agent == nil, span.spanType == .agentRun { record.agent = span.agent.string }
+        noteNames(span)
         if record.workflow == nil, span.spanType == .workflowRun { record.workflow = span.workflow.string }
         if record.user == nil { record.user = span.user_id.string }
         if record.session == nil { record.session = span.session_id.string }
         record.spanCount = entries.count
         record.isPartial = !hasRoot || !missing.isEmpty
         isChanged = true
+    }
+
+    private func noteNames(_ span: borrowing nj_span) {
+        switch span.spanType {
+        case .agentRun:
+            if record.agent == nil { record.agent = span.agent.string }
+            record.agents.insert(span.agent)
+        case .modelGeneration:
+            record.models.insert(span.model.hasBytes ? span.model : span.response_model)
+        case .toolCall, .mcpToolCall: record.tools.insert(span.tool)
+        default: break
+        }
+        if span.isRoot { needsTags = true }
+    }
+
+    /// Adds the tags of the root, where one has come since the last call.
+    package func noteTags(_ reader: some SpanReader) {
+        guard needsTags else { return }
+        needsTags = false
+        guard let root = entries.firstIndex(where: { $0.parent == 0 }), let span = reference(root) else {
+            return
+        }
+        for tag in reader.tags(span) where record.tags.insert(tag) { isChanged = true }
     }
 
     private func noteRoot(_ span: nj_span) {

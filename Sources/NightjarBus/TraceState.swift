@@ -99,6 +99,8 @@ package final class TraceState: TraceViewSource {
     package var countedAnnotations: Set<String> = []
     /// Whether every span was told of when it started.
     var isAnnounced = true
+    /// Whether a root has come whose tags are not among the record's.
+    var needsTags = false
     /// Whether the samplers have been asked.
     package var isSamplingDecided = false
     /// The earliest instant in the deadline queue for the trace.

@@ -55,6 +55,9 @@ enum OTLPMessage: Int, CaseIterable {
     /// The fields of all messages, each message's together.
     private static let table: [[Field]] = allCases.map(\.definition)
 
+    /// Its fields.
+    var fields: [Field] { Self.table[rawValue] }
+
     /// The field of a name; nil for one that is not known.
     @inline(__always)
     func field(_ key: JSONReader.Text) -> Field? {

@@ -36,7 +36,7 @@ struct AnnotationRoutes {
                         )
                     }
                 ),
-                ("/api/sessions/{id}", "Session", { Target(session: try $0.parameters.require("id")) }),
+                ("/api/sessions/{id}", "Session", { Target(session: try $0.parameters.decoded("id")) }),
             ]
         for (path, name, target) in places {
             router.post("\(path)/scores", .annotate("Score", of: name)) { request, context in

@@ -63,6 +63,15 @@ struct Problem: Error, HTTPResponseError {
         retryAfterSeconds = error.isRetryable ? 5 : nil
     }
 
+    /// What a failed read of the store means over HTTP.
+    init(_ error: StoreError) {
+        self.init(
+            error.isRetryable ? .serviceUnavailable : .internalServerError,
+            error.code == .timeout ? "\(error.detail); ask for less, with from and to" : "\(error)"
+        )
+        if error.isRetryable, error.code != .timeout { retryAfterSeconds = 1 }
+    }
+
     /// All faults of an input at once.
     init(_ errors: InputErrors) {
         self.init(.badRequest, errors.errors.first.map { "\($0)" } ?? "the input is not valid")

@@ -1,69 +1,42 @@
-import HTTPTypes
-import Hummingbird
 import NightjarBus
 import NightjarSignals
 import NightjarStore
 
 extension TraceQuery {
-    /// Reads the filters of `GET /api/traces`; a parameter that is not known or not valid is refused by name.
-    init(_ parameters: some Sequence<(key: Substring, value: Substring)>) throws {
+    /// The parameters of `GET /api/traces`.
+    static let parameters = [
+        "from", "to", "status", "service", "environment", "agent", "model", "tool", "workflow", "type",
+        "name",
+        "user", "session", "tag", "minDuration", "maxDuration", "scorer", "minScore", "maxScore", "feedback",
+        "q", "sort", "limit", "cursor",
+    ]
+
+    /// The list that the parameters ask for, but for `q`.
+    init(_ parameters: QueryParameters) throws(Problem) {
         self.init()
-        for (key, value) in parameters { try set(String(key), String(value)) }
-    }
-
-    private mutating func set(_ key: String, _ value: String) throws {
-        switch key {
-        case "from": from = try Timestamp(parameter: key, value)
-        case "to": to = try Timestamp(parameter: key, value)
-        case "status": status = try Self.status(value)
-        case "name": name = value
-        case "type": type = value
-        case "service": service = value
-        case "environment": environment = value
-        case "agent": agent = value
-        case "workflow": workflow = value
-        case "user": user = value
-        case "session": session = value
-        case "minDuration": minimumDuration = try Self.milliseconds(key, value)
-        case "maxDuration": maximumDuration = try Self.milliseconds(key, value)
-        case "sort": order = try Self.order(value)
-        case "limit":
-            guard let number = Int(value), (1...Self.largestLimit).contains(number) else {
-                throw Problem(.badRequest, "limit must be a number from 1 to \(Self.largestLimit)")
-            }
-            limit = number
-        case "cursor":
-            guard let cursor = TraceCursor(value) else {
-                throw Problem(.badRequest, "cursor is not one that a list gave; leave it out to start anew")
-            }
-            self.cursor = cursor
-        default:
-            throw Problem(.badRequest, "\(key) is no filter of this list")
-        }
-    }
-
-    private static func status(_ value: String) throws -> SpanStatus {
-        switch value {
-        case "running": .running
-        case "ok": .ok
-        case "error": .error
-        default: throw Problem(.badRequest, "status must be running, ok or error")
-        }
-    }
-
-    private static func order(_ value: String) throws -> TraceOrder {
-        switch value {
-        case "start": .start
-        case "received": .lastReceived
-        default: throw Problem(.badRequest, "sort must be start or received")
-        }
-    }
-
-    private static func milliseconds(_ key: String, _ value: String) throws -> Duration {
-        guard let number = Double(value), number >= 0, number.isFinite else {
-            throw Problem(.badRequest, "\(key) must be a number of milliseconds")
-        }
-        return .nanoseconds(Int64(min(number * 1_000_000, 9e18)))
+        from = try parameters.instant("from")
+        to = try parameters.instant("to")
+        status = try parameters.choice("status", ["running": .running, "ok": .ok, "error": .error])
+        service = parameters.text("service")
+        environment = parameters.text("environment")
+        agent = parameters.text("agent")
+        model = parameters.text("model")
+        tool = parameters.text("tool")
+        workflow = parameters.text("workflow")
+        type = parameters.text("type")
+        name = parameters.text("name")
+        user = parameters.text("user")
+        session = parameters.text("session")
+        tags = parameters.texts("tag")
+        minimumDuration = try parameters.duration("minDuration")
+        maximumDuration = try parameters.duration("maxDuration")
+        scorer = parameters.text("scorer")
+        minimumScore = try parameters.number("minScore")
+        maximumScore = try parameters.number("maxScore")
+        feedback = parameters.text("feedback")
+        order = try parameters.choice("sort", ["start": .start, "received": .lastReceived]) ?? order
+        limit = try parameters.whole("limit", 1...Self.largestLimit) ?? limit
+        cursor = try parameters.cursor(TraceCursor.self)
     }
 }
 
@@ -86,6 +59,10 @@ extension TraceRecord {
             ("userId", user), ("sessionId", session),
         ] {
             object[key] = value.map { .string($0) }
+        }
+        for (key, names) in [("models", models), ("tools", tools), ("agents", agents), ("tags", tags)]
+        where !names.isEmpty {
+            object[key] = .array(names.names.map(Value.string))
         }
         var usage: Value.Object = [:]
         usage["inputTokens"] = inputTokens.map { .double($0) }

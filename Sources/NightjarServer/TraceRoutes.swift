@@ -13,7 +13,7 @@ struct TraceRoutes {
     func add(to router: APIRouter) {
         router.get("/api/traces", .listTraces) { request, _ in try await list(request) }
         router.get("/api/traces/{id}", .getTrace) { request, context in
-            try await one(context.parameters.require("id"), format: request.uri.queryParameters["format"])
+            try await one(context.parameters.require("id"), query: request.uri.query)
         }
         router.get("/api/traces/{id}/rules", .explainTrace) { _, context in
             try await rules(context.parameters.require("id"))
@@ -26,30 +26,70 @@ struct TraceRoutes {
 
     private func list(_ request: Request) async throws -> Response {
         guard let store = engine.store else { throw Problem.nothingStored }
-        let query = try TraceQuery(request.uri.queryParameters)
-        let page = try await engine.reads.run { try store.traces(query) }
-        var object: Value.Object = ["traces": .array(page.traces.map(\.json))]
-        if let next = page.next { object["nextCursor"] = .string(next.description) }
+        let parameters = try QueryParameters(
+            request.uri.query,
+            known: TraceQuery.parameters,
+            lists: ["tag"]
+        )
+        let query = try TraceQuery(parameters)
+        let page =
+            if let text = parameters.text("q") {
+                try await engine.traces(query, holding: text)
+            } else {
+                try await engine.reads.run { try store.traces(query) }
+            }
+        var object: Value.Object = ["traces": .array((page?.traces ?? []).map(\.json))]
+        object.setPage(next: page?.next, scannedUntil: page?.scannedUntil)
         return .json(.object(object))
     }
 
-    private func one(_ text: String, format: Substring?) async throws -> Response {
+    private func one(_ text: String, query: String?) async throws -> Response {
         let id = try TraceID(parameter: text)
         guard engine.store != nil else { throw Problem.nothingStored }
-        if format == "protobuf" {
-            guard let payload = try await engine.reads.run({ [engine] in try engine.otlp(of: id) }) else {
+        let parameters = try QueryParameters(query, known: ["format"])
+        let format =
+            try parameters.choice(
+                "format",
+                [
+                    "flat": TraceFormat.flat, "tree": .tree, "otlp": .otlp, "protobuf": .protobuf,
+                ]
+            ) ?? .flat
+        switch format {
+        case .flat, .tree:
+            guard let trace = try await engine.trace(id) else {
                 throw Problem(.notFound, "no trace \(id) is stored")
             }
-            return .bytes(payload, type: "application/x-protobuf")
+            return .json(format == .tree ? trace.tree : trace.json)
+        case .otlp: return .json(try OTLPJSON.traces(try await payload(of: id)))
+        case .protobuf: return .bytes(try await payload(of: id), type: "application/x-protobuf")
         }
-        guard let trace = try await engine.trace(id) else {
+    }
+
+    private func payload(of id: TraceID) async throws -> [UInt8] {
+        guard let payload = try await engine.reads.run({ [engine] in try engine.otlp(of: id) }) else {
             throw Problem(.notFound, "no trace \(id) is stored")
         }
-        switch format {
-        case nil, "flat": return .json(trace.json)
-        case "tree": return .json(trace.tree)
-        default: throw Problem(.badRequest, "format \(format ?? "") is not known; use flat, tree or protobuf")
-        }
+        return payload
+    }
+}
+
+/// How one trace is given.
+private enum TraceFormat {
+    /// Spans in a list.
+    case flat
+    /// Spans nested.
+    case tree
+    /// OTLP's JSON.
+    case otlp
+    /// OTLP's protobuf, as it is stored.
+    case protobuf
+}
+
+extension Value.Object {
+    /// Says where the next page begins, and how far a search got that did not fill its own.
+    mutating func setPage(next: (some CustomStringConvertible)?, scannedUntil: Timestamp?) {
+        self["nextCursor"] = next.map { .string($0.description) }
+        self["scannedUntil"] = scannedUntil.map { .string($0.description) }
     }
 }
 
@@ -71,7 +111,7 @@ extension Problem {
 extension TraceID {
     /// The id in a path.
     /// - Throws: ``Problem`` 400 where it is none.
-    init(parameter text: String) throws {
+    init(parameter text: String) throws(Problem) {
         guard let id = TraceID(text) else {
             throw Problem(.badRequest, "\(text) is no trace id; it has 1 to 32 hex digits")
         }

@@ -35,13 +35,7 @@ struct TransferRoutes {
     /// `trace`, which may be given several times, or the filters of `GET /api/traces`. An answer that cannot be finished is cut off.
     private func export(_ request: Request) throws -> Response {
         guard let store = engine.store else { throw Problem.nothingStored }
-        let selection: ExportSelection
-        do throws(EngineError) {
-            let parameters = request.uri.queryParameters
-            selection = try ExportSelection(filters: parameters.map { (String($0.key), String($0.value)) })
-        } catch {
-            throw Problem(error)
-        }
+        let selection = try ExportSelection(query: request.uri.query)
         let piece = ExportPieces(TraceExport(store, selection))
         let reads = engine.reads
         return Response(
@@ -82,20 +76,31 @@ struct TransferRoutes {
 }
 
 extension ExportSelection {
-    /// Reads `trace`, which may stand several times, and the filters of `GET /api/traces`.
+    /// What chooses: `trace`, which may stand several times, and the filters of `GET /api/traces` without those of a page.
+    private static let filters =
+        ["trace"] + TraceQuery.parameters.filter { !["q", "sort", "limit", "cursor"].contains($0) }
+
+    /// Reads the filters of an address.
+    /// - Throws: ``Problem`` 400 that names what is not known or not valid.
+    init(query: String?) throws(Problem) {
+        try self.init(QueryParameters(query, known: Self.filters, lists: ["trace", "tag"]))
+    }
+
+    /// Reads filters.
     /// - Throws: ``EngineError`` `malformed` that names what is not known or not valid.
     package init(filters: [(key: String, value: String)]) throws(EngineError) {
-        self.init()
-        do {
-            for (key, value) in filters where key == "trace" { traces.append(try TraceID(parameter: value)) }
-            let others = filters.filter { $0.key != "trace" }
-            if let paging = others.first(where: { ["limit", "cursor", "sort"].contains($0.key) }) {
-                throw Problem(.badRequest, "\(paging.key) is no filter of an export, which gives everything")
-            }
-            query = try TraceQuery(others.map { (Substring($0.key), Substring($0.value)) })
+        do throws(Problem) {
+            let pairs = filters.map { (name: $0.key, value: $0.value) }
+            try self.init(QueryParameters(pairs, known: Self.filters, lists: ["trace", "tag"]))
         } catch {
-            throw EngineError(code: .malformed, detail: (error as? Problem)?.detail ?? "\(error)")
+            throw EngineError(code: .malformed, detail: error.detail)
         }
+    }
+
+    private init(_ parameters: QueryParameters) throws(Problem) {
+        self.init()
+        for text in parameters.texts("trace") { traces.append(try TraceID(parameter: text)) }
+        query = try TraceQuery(parameters)
     }
 }
 

@@ -3,10 +3,8 @@ import NightjarSignals
 
 /// Conditions as SQL, with what to bind in their places.
 struct Conditions {
-    private var clauses: [String] = []
+    private(set) var clauses: [String] = []
     private var binds: [(PreparedStatement, Int32) -> Void] = []
-    /// How many rows a page holds.
-    private(set) var limit = 0
 
     /// Adds a condition with one place, where there is a value for it.
     mutating func add<Bound>(
@@ -25,123 +23,207 @@ struct Conditions {
     /// Adds a condition without a place.
     mutating func add(_ clause: String) { clauses.append(clause) }
 
-    /// Holds the list to one page, newest first unless it is ascending; the rest of the statement.
-    mutating func page(
-        of time: String,
-        after cursor: PageCursor?,
-        limit: Int,
-        isAscending: Bool = false
-    ) -> String {
-        let (beyond, order) = isAscending ? (">", "ASC") : ("<", "DESC")
-        self.limit = min(max(limit, 1), TraceQuery.largestLimit)
-        add("(\(time), row) \(beyond) (?, ?)", cursor) { $0.bind($1, $2.time) }
-        if let cursor { binds.append { $0.bind($1, cursor.row) } }
-        // One more than the page holds, to know whether there is another page.
-        let rows = self.limit + 1
-        binds.append { $0.bind($1, rows) }
-        let filter = clauses.isEmpty ? "" : "WHERE \(clauses.joined(separator: " AND ")) "
-        return "\(filter)ORDER BY \(time) \(order), row \(order) LIMIT ?"
+    /// Adds a condition that has a place for each value.
+    mutating func add(_ clause: String, _ values: [(PreparedStatement, Int32) -> Void]) {
+        clauses.append(clause)
+        binds += values
     }
 
-    func bind(to statement: PreparedStatement) {
-        for (index, bind) in binds.enumerated() { bind(statement, Int32(index) + 1) }
+    /// Binds what the places hold, the first at `index`; the number of the next place.
+    func bind(to statement: PreparedStatement, at index: Int32 = 1) -> Int32 {
+        for (offset, bind) in binds.enumerated() { bind(statement, index + Int32(offset)) }
+        return index + Int32(binds.count)
     }
 }
 
-/// The conditions of a list of traces.
-package struct TraceConditions {
-    /// The statement: the columns of a trace, its time in the order asked for, and its row.
-    package let sql: String
-    let conditions: Conditions
+/// A list as the statements that read it.
+package struct ListStatements: Sendable, Equatable {
+    /// One page between two places: its columns, then the time and the row.
+    package let page: String
+    /// The place so many rows on, whatever is filtered: how far a walk goes at once.
+    package let edge: String
 
-    /// The statement for a query.
-    package init(_ query: TraceQuery) {
-        let time = query.order == .start ? "sort_time" : "last_received"
-        var conditions = Conditions()
-        conditions.add("sampled_out = 0")
-        conditions.add("\(time) >= ?", query.from) { $0.bind($1, $2) }
-        conditions.add("\(time) < ?", query.to) { $0.bind($1, $2) }
-        conditions.add("status = ?", query.status) { $0.bind($1, Int64($2.rawValue)) }
-        conditions.add("has_errors = ?", query.hasErrors) { $0.bind($1, $2) }
-        conditions.add("is_open = ?", query.isOpen) { $0.bind($1, $2) }
+    init(_ list: WalkedList) {
+        page = list.page
+        edge = list.edge
+    }
+}
+
+extension ListStatements {
+    /// The statements of a list of traces.
+    package init(_ query: TraceQuery) { self.init(WalkedList(query)) }
+
+    /// The statements of a list of sessions.
+    package init(_ query: SessionQuery) { self.init(WalkedList(query, mark: 0)) }
+
+    /// The statements of a list of logs.
+    package init(_ query: LogQuery) { self.init(WalkedList(query)) }
+
+    /// The statements of a list of scores.
+    package init(_ query: ScoreQuery) { self.init(WalkedList(query)) }
+
+    /// The statements of a list of feedback.
+    package init(_ query: FeedbackQuery) { self.init(WalkedList(query)) }
+}
+
+extension WalkedList {
+    /// A list of traces.
+    init(_ query: TraceQuery) {
+        self.init("traces", columns: Columns.trace, order: .time(query.order.column))
+        (from, to) = (query.from, query.to)
+        isAscending = query.isAscending
+        fixed.add("session_id = ?", query.session)
+        filters.add("sampled_out = 0")
+        filters.add("status = ?", query.status) { $0.bind($1, Int64($2.rawValue)) }
+        filters.add("has_errors = ?", query.hasErrors) { $0.bind($1, $2) }
+        filters.add("is_open = ?", query.isOpen) { $0.bind($1, $2) }
         for (column, text) in [
             ("name", query.name), ("type", query.type), ("service", query.service),
-            ("environment", query.environment), ("agent", query.agent), ("workflow", query.workflow),
-            ("user_id", query.user), ("session_id", query.session),
+            ("environment", query.environment), ("workflow", query.workflow), ("user_id", query.user),
         ] {
-            conditions.add("\(column) = ?", text)
+            filters.add("\(column) = ?", text)
         }
-        conditions.add("end_time - start_time >= ?", query.minimumDuration) { $0.bind($1, $2.nanoseconds) }
-        conditions.add("end_time - start_time <= ?", query.maximumDuration) { $0.bind($1, $2.nanoseconds) }
-        let rest = conditions.page(
-            of: time,
-            after: query.cursor,
-            limit: query.limit,
-            isAscending: query.isAscending
-        )
-        sql = "SELECT \(Columns.trace), \(time), row FROM traces \(rest)"
-        self.conditions = conditions
+        filters.add("end_time - start_time >= ?", query.minimumDuration) { $0.bind($1, $2.nanoseconds) }
+        filters.add("end_time - start_time <= ?", query.maximumDuration) { $0.bind($1, $2.nanoseconds) }
+        addFacets(query)
+        addAnnotations(query)
+    }
+
+    private mutating func addFacets(_ query: TraceQuery) {
+        if let agent = query.agent {
+            // The first stands for all where it is the only one.
+            filters.add(
+                "(agent = ? OR instr(agents, ?))",
+                [{ $0.bind($1, agent) }, { $0.bind($1, FacetSet.needle(agent)) }]
+            )
+        }
+        filters.add("instr(models, ?)", query.model.map(FacetSet.needle))
+        filters.add("instr(tools, ?)", query.tool.map(FacetSet.needle))
+        for tag in query.tags { filters.add("instr(tags, ?)", FacetSet.needle(tag)) }
+    }
+
+    private mutating func addAnnotations(_ query: TraceQuery) {
+        if query.scorer != nil || query.minimumScore != nil || query.maximumScore != nil {
+            var own = Conditions()
+            own.add("scorer_name = ?", query.scorer)
+            own.add("score >= ?", query.minimumScore) { $0.bind($1, $2) }
+            own.add("score <= ?", query.maximumScore) { $0.bind($1, $2) }
+            addExists("scores", own)
+        }
+        guard let feedback = query.feedback else { return }
+        var own = Conditions()
+        if feedback != TraceQuery.anyFeedback {
+            // The type alone, or with a value behind a colon; a type may have colons itself.
+            own.add(
+                "(feedback_type = ? OR feedback_type || ':' || value = ?)",
+                [{ $0.bind($1, feedback) }, { $0.bind($1, feedback) }]
+            )
+        }
+        addExists("feedback", own)
+    }
+
+    private mutating func addExists(_ table: String, _ own: Conditions) {
+        let clauses = (["\(table).trace_id = traces.trace_id"] + own.clauses).joined(separator: " AND ")
+        filters.add("EXISTS (SELECT 1 FROM \(table) WHERE \(clauses))", own.all)
     }
 }
 
-/// The conditions of a list of logs, scores or feedback.
-package struct SignalConditions {
-    /// The statement: the columns of the table, when the row was made, the signal's time and its row.
-    package let sql: String
-    let conditions: Conditions
-    let table: SignalTable
-
-    /// The statement for a list of logs.
-    package init(_ query: LogQuery) {
-        self.init(.logs, query.scope) { conditions in
-            conditions.add("level >= ?", query.level) { $0.bind($1, $2.rawValue) }
-            conditions.add("message LIKE ? ESCAPE '\\'", query.text.map(Self.pattern))
+extension TraceOrder {
+    /// The column of that time.
+    fileprivate var column: String {
+        switch self {
+        case .start: "sort_time"
+        case .lastReceived: "last_received"
         }
     }
+}
 
-    /// The statement for a list of scores.
-    package init(_ query: ScoreQuery) {
-        self.init(.scores, query.scope) { $0.add("scorer_name = ?", query.scorer) }
-    }
+extension Conditions {
+    /// What binds the places, in their order.
+    fileprivate var all: [(PreparedStatement, Int32) -> Void] { binds }
+}
 
-    /// The statement for a list of feedback.
-    package init(_ query: FeedbackQuery) {
-        self.init(.feedback, query.scope) { conditions in
-            conditions.add("source = ?", query.source)
-            conditions.add("feedback_type = ?", query.feedbackType)
+extension WalkedList {
+    /// A list of logs; one by words goes by arrival, as its index does.
+    init(_ query: LogQuery) {
+        guard let words = query.text.map(FullText.init) else {
+            self.init(.logs, query.scope)
+            filters.add("level >= ?", query.level) { $0.bind($1, $2.rawValue) }
+            return
         }
+        if query.scope.traceID != nil {
+            self.init(.logs, query.scope)
+            filters.add(
+                "EXISTS (SELECT 1 FROM logs_text WHERE logs_text MATCH ? AND logs_text.rowid = logs.row)",
+                words.match
+            )
+        } else {
+            self.init(
+                .logs,
+                query.scope,
+                source: "logs_text CROSS JOIN logs ON logs.row = logs_text.rowid",
+                order: .row(
+                    "logs_text.rowid",
+                    time: "(SELECT timestamp FROM logs WHERE logs.row = logs_text.rowid)"
+                ),
+                path: "logs_text"
+            )
+            fixed.add("logs_text MATCH ?", words.match)
+            filters.add("timestamp >= ?", query.scope.from) { $0.bind($1, $2) }
+            filters.add("timestamp < ?", query.scope.to) { $0.bind($1, $2) }
+        }
+        filters.add("level >= ?", query.level) { $0.bind($1, $2.rawValue) }
     }
 
-    private init(_ table: SignalTable, _ scope: SignalScope, _ more: (inout Conditions) -> Void) {
-        var conditions = Conditions()
-        conditions.add("timestamp >= ?", scope.from) { $0.bind($1, $2) }
-        conditions.add("timestamp < ?", scope.to) { $0.bind($1, $2) }
-        conditions.add("trace_id = ?", scope.traceID) { $0.bind($1, $2) }
-        conditions.add("span_id = ?", scope.spanID) { $0.bind($1, $2) }
+    /// A list of scores.
+    init(_ query: ScoreQuery) {
+        self.init(.scores, query.scope)
+        filters.add("scorer_name = ?", query.scorer)
+        filters.add("scorer_version = ?", query.version)
+        filters.add("label = ?", query.label)
+        filters.add("score >= ?", query.minimumScore) { $0.bind($1, $2) }
+        filters.add("score <= ?", query.maximumScore) { $0.bind($1, $2) }
+    }
+
+    /// A list of feedback.
+    init(_ query: FeedbackQuery) {
+        self.init(.feedback, query.scope)
+        filters.add("source = ?", query.source)
+        filters.add("feedback_type = ?", query.feedbackType)
+    }
+
+    private init(
+        _ table: SignalTable,
+        _ scope: SignalScope,
+        source: String? = nil,
+        order: Order = .time("timestamp"),
+        path: String? = nil
+    ) {
+        self.init(
+            source ?? table.name,
+            columns: "\(table.columns), created_at",
+            order: order,
+            path: path
+        )
+        if case .time = order { (from, to) = (scope.from, scope.to) }
+        let isOfTrace = scope.traceID != nil
+        // A trace's signals are few and lie together in another index; elsewhere it is one condition of many.
+        if isOfTrace { fixed.add("trace_id = ?", scope.traceID) { $0.bind($1, $2) } }
+        filters.add("span_id = ?", scope.spanID) { $0.bind($1, $2) }
         let fields = scope.correlation.fields
         for (column, fact) in zip(table.correlation, Correlation.texts) {
-            conditions.add(Self.isEither(column), fields[keyPath: fact.path])
+            filters.add(Self.isEither(column), fields[keyPath: fact.path])
         }
         for tag in fields.tags {
             let lists = table.name == "logs" ? ["tags", "context_tags"] : ["tags"]
             let values = lists.map { "SELECT value FROM json_each(\($0))" }.joined(separator: " UNION ALL ")
-            conditions.add("? IN (\(values))", tag)
+            filters.add("? IN (\(values))", tag)
         }
-        more(&conditions)
-        let rest = conditions.page(of: "timestamp", after: scope.cursor, limit: scope.limit)
-        sql = "SELECT \(table.columns), created_at, timestamp, row FROM \(table.name) \(rest)"
-        self.conditions = conditions
-        self.table = table
     }
 
     /// The column of a fact, or the column of the table's own of that name. A source of feedback's own is something else.
     private static func isEither(_ column: String) -> String {
         guard column.hasPrefix("context_"), column != "context_source" else { return "\(column) = ?" }
         return "? IN (\(column), \(column.dropFirst("context_".count)))"
-    }
-
-    private static func pattern(_ text: String) -> String {
-        let escaped = text.map { "\\%_".contains($0) ? "\\\($0)" : String($0) }.joined()
-        return "%\(escaped)%"
     }
 }

@@ -87,37 +87,7 @@ package enum Queries {
         """
 }
 
-/// One page of traces. The statement is not kept: conditions combine in too many ways for a cache.
-func readTraces(_ db: Database, _ query: TraceQuery) throws -> TracePage {
-    let list = TraceConditions(query)
-    let (traces, next) = try readPage(db, list.sql, list.conditions, time: 25) { try $0.trace() }
-    return TracePage(traces: traces, next: next)
-}
-
-/// One page of logs, scores or feedback; `read` is also given the column behind those of the table.
-func readSignals<Record>(
-    _ db: Database,
-    _ list: SignalConditions,
-    _ read: (PreparedStatement, Int32) throws -> Record
-) throws -> SignalPage<Record> {
-    let end = list.table.count
-    let (records, next) = try readPage(db, list.sql, list.conditions, time: end + 1) { try read($0, end) }
-    return SignalPage(records: records, next: next)
-}
-
-/// The rows of a page and where the next begins; `time` is the column of the time, before that of the row.
-private func readPage<Record>(
-    _ db: Database,
-    _ sql: String,
-    _ conditions: Conditions,
-    time: Int32,
-    _ read: (PreparedStatement) throws -> Record
-) throws -> (records: [Record], next: PageCursor?) {
-    let statement = try PreparedStatement(db, sql)
-    conditions.bind(to: statement)
-    let rows = try statement.rows {
-        (record: try read($0), cursor: PageCursor(time: $0.int64(time), row: $0.int64(time + 1)))
-    }
-    let page = rows.prefix(conditions.limit)
-    return (page.map(\.record), rows.count > page.count ? page.last?.cursor : nil)
+/// One page of traces. The statements are not kept: conditions combine in too many ways for a cache.
+func readTraces(_ db: Database, _ query: TraceQuery, _ bounds: WalkBounds) throws -> WalkedPage<TraceRecord> {
+    try walk(db, WalkedList(query), after: query.cursor, limit: held(query.limit), bounds) { try $0.trace() }
 }

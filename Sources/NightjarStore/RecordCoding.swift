@@ -6,7 +6,7 @@ enum Columns {
     static let trace = """
         trace_id, sort_time, first_received, last_received, is_open, revision, pending, is_partial, name, type, \
         status, has_errors, start_time, end_time, span_count, input_tokens, output_tokens, cost, service, \
-        environment, agent, workflow, user_id, session_id, sampled_out
+        environment, agent, workflow, user_id, session_id, sampled_out, models, tools, agents, tags
         """
     static let chunk = "seq, trace_id, partition, received_at, span_count, payload"
     static let events = "seq, trace_id, partition, received_at, event_count, payload"
@@ -52,6 +52,12 @@ extension PreparedStatement {
         bind(23, trace.user)
         bind(24, trace.session)
         bind(25, trace.isSampledOut)
+        bind(26, trace.models)
+        bind(27, trace.tools)
+        // One alone is the first, which has a column of its own.
+        let isAlone = trace.agent.map(trace.agents.isOnly) ?? false
+        bind(28, isAlone ? FacetSet() : trace.agents)
+        bind(29, trace.tags)
     }
 
     /// A trace read with `Columns.trace`; column 1 is only for sorting.
@@ -82,6 +88,10 @@ extension PreparedStatement {
         trace.user = optional(22, text)
         trace.session = optional(23, text)
         trace.isSampledOut = bool(24)
+        trace.models = facets(25)
+        trace.tools = facets(26)
+        trace.agents = isNull(27) ? FacetSet([trace.agent].compactMap(\.self)) : facets(27)
+        trace.tags = facets(28)
         return trace
     }
 
@@ -193,6 +203,16 @@ extension PreparedStatement {
         chunk.kind = kind
         chunk.partition = int(2)
         return StoredChunk(sequence: int64(0), receivedAt: time(3), chunk: chunk)
+    }
+}
+
+extension PreparedStatement {
+    private func bind(_ index: Int32, _ facets: FacetSet) {
+        if facets.isEmpty { bindNull(index) } else { bind(index, facets.joined) }
+    }
+
+    private func facets(_ column: Int32) -> FacetSet {
+        isNull(column) ? FacetSet() : FacetSet(joined: text(column))
     }
 }
 

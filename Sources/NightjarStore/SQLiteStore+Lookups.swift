@@ -12,7 +12,12 @@ extension SQLiteStore {
     }
 
     package func traces(_ query: TraceQuery) throws(StoreError) -> TracePage {
-        try look { db in try readTraces(db, query) }
+        let page = try look { db in try readTraces(db, query, bounds) }
+        return TracePage(
+            traces: page.records.map(\.record),
+            next: page.next,
+            scannedUntil: page.scannedUntil
+        )
     }
 
     package func scores(of trace: TraceID) throws(StoreError) -> [ScoreRecord] {
@@ -34,17 +39,25 @@ extension SQLiteStore {
     }
 
     package func logs(_ query: LogQuery) throws(StoreError) -> SignalPage<LogRecord> {
-        try look { db in
-            try readSignals(db, SignalConditions(query)) { row, end in row.logRecord(id: row.int64(end + 2)) }
-        }
+        try page(WalkedList(query), query.scope) { $0.logRecord(id: $0.int64(SignalTable.logs.count + 2)) }
     }
 
     package func scores(_ query: ScoreQuery) throws(StoreError) -> SignalPage<ScoreRecord> {
-        try look { db in try readSignals(db, SignalConditions(query)) { row, _ in row.scoreRecord() } }
+        try page(WalkedList(query), query.scope) { $0.scoreRecord() }
     }
 
     package func feedback(_ query: FeedbackQuery) throws(StoreError) -> SignalPage<FeedbackRecord> {
-        try look { db in try readSignals(db, SignalConditions(query)) { row, _ in try row.feedbackRecord() } }
+        try page(WalkedList(query), query.scope) { try $0.feedbackRecord() }
+    }
+
+    private func page<Record>(
+        _ list: WalkedList,
+        _ scope: SignalScope,
+        _ read: (PreparedStatement) throws -> Record
+    ) throws(StoreError) -> SignalPage<Record> {
+        try look { db in
+            SignalPage(try walk(db, list, after: scope.cursor, limit: held(scope.limit), bounds, read))
+        }
     }
 
     package func history(ofScore id: String) throws(StoreError) -> [ScoreRecord] {

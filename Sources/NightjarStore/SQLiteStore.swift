@@ -130,6 +130,12 @@ package final class SQLiteStore: Journal, TelemetryStore {
         return try answer.wait(atMost: settings.flushPatience).deleted.contains(true)
     }
 
+    /// How far one answer of a list may look.
+    var bounds: WalkBounds { WalkBounds(settings) }
+
+    /// How many bytes one search for a text may read.
+    var scannedBytes: Int { settings.scannedBytes }
+
     /// A lookup for somebody who waits: it ends when its watch is over, or after `queryPatience`.
     func look<Value>(_ body: (Database) throws -> Value) throws(StoreError) -> Value {
         let watch = ReadWatch.current ?? ReadWatch(patience: settings.queryPatience)

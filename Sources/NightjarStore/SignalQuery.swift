@@ -41,7 +41,8 @@ package struct LogQuery: Sendable, Equatable {
     package var scope = SignalScope()
     /// At least so bad.
     package var level: LogLevel?
-    /// Text within the message; ASCII letters of either case are the same.
+    /// Words of the message, or of the data where there is no message, as ``FullText`` reads them. A list by words comes in the
+    /// order of arrival, unless it is one of a trace.
     package var text: String?
 
     /// The newest 50.
@@ -61,6 +62,14 @@ package struct ScoreQuery: Sendable, Equatable {
     package var scope = SignalScope()
     /// Who judged.
     package var scorer: String?
+    /// In which version.
+    package var version: String?
+    /// The category given.
+    package var label: String?
+    /// At least so much.
+    package var minimumScore: Double?
+    /// At most so much.
+    package var maximumScore: Double?
 
     /// The newest 50.
     package init() {}
@@ -98,10 +107,17 @@ package struct SignalPage<Record: Sendable & Equatable>: Sendable, Equatable {
     package var records: [Record]
     /// Where the next page begins; nil at the end.
     package var next: PageCursor?
+    /// Where the search ended that went as far as one answer may without filling the page; else nil.
+    package var scannedUntil: Timestamp?
 
     /// A page.
-    package init(records: [Record], next: PageCursor?) {
+    package init(records: [Record], next: PageCursor?, scannedUntil: Timestamp? = nil) {
         self.records = records
         self.next = next
+        self.scannedUntil = scannedUntil
+    }
+
+    init(_ page: WalkedPage<Record>) {
+        self.init(records: page.records.map(\.record), next: page.next, scannedUntil: page.scannedUntil)
     }
 }

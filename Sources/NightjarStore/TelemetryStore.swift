@@ -40,6 +40,8 @@ package typealias TraceCursor = PageCursor
 package struct TraceQuery: Sendable, Equatable {
     /// More are not given at once.
     package static let largestLimit = 500
+    /// Stands for feedback of every type.
+    package static let anyFeedback = "*"
 
     /// The order, and the time that `from`, `to` and the cursor speak of.
     package var order = TraceOrder.start
@@ -63,10 +65,16 @@ package struct TraceQuery: Sendable, Equatable {
     package var service: String?
     /// The environment of the root.
     package var environment: String?
-    /// The first agent run's name.
+    /// The name of an agent run in it.
     package var agent: String?
+    /// A model that one of its generations asked for, else the one that answered.
+    package var model: String?
+    /// A tool that was called in it.
+    package var tool: String?
     /// The first workflow run's name.
     package var workflow: String?
+    /// All of these are among its tags.
+    package var tags: [String] = []
     /// The user.
     package var user: String?
     /// The session.
@@ -75,6 +83,14 @@ package struct TraceQuery: Sendable, Equatable {
     package var minimumDuration: Duration?
     /// At most so long.
     package var maximumDuration: Duration?
+    /// It, or a span of it, has a verdict of this scorer.
+    package var scorer: String?
+    /// That verdict, or any where no scorer is named, is at least this.
+    package var minimumScore: Double?
+    /// That verdict is at most this.
+    package var maximumScore: Double?
+    /// It, or a span of it, has feedback of this type, or with `type:value` of that value; `*`: any feedback.
+    package var feedback: String?
     /// How many to give, 1 to `largestLimit`; held to that.
     package var limit = 50
     /// Where the page before ended.
@@ -90,11 +106,14 @@ package struct TracePage: Sendable, Equatable {
     package var traces: [TraceRecord]
     /// Where the next page begins; nil at the end.
     package var next: PageCursor?
+    /// Where the search ended that went as far as one answer may without filling the page; else nil.
+    package var scannedUntil: Timestamp?
 
     /// A page.
-    package init(traces: [TraceRecord], next: PageCursor?) {
+    package init(traces: [TraceRecord], next: PageCursor?, scannedUntil: Timestamp? = nil) {
         self.traces = traces
         self.next = next
+        self.scannedUntil = scannedUntil
     }
 }
 

@@ -65,7 +65,12 @@ extension SQLiteStore: TransferSource {
 
 extension StoreReader: TransferSource {
     package func traces(_ query: TraceQuery) throws(StoreError) -> TracePage {
-        try look { db in try readTraces(db, query) }
+        let page = try look { db in try readTraces(db, query, WalkBounds(StoreSettings())) }
+        return TracePage(
+            traces: page.records.map(\.record),
+            next: page.next,
+            scannedUntil: page.scannedUntil
+        )
     }
 
     package func strayLogs(_ window: StrayWindow) throws(StoreError) -> StrayPage<Log> {

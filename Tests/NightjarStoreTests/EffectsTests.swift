@@ -28,6 +28,8 @@ struct EffectsTests {
         whole.service = "checkout"
         whole.environment = ""
         whole.agent = "planner"
+        whole.agents = FacetSet(["planner", "helper"])
+        (whole.models, whole.tools, whole.tags) = (FacetSet(["m", "n"]), FacetSet(["t"]), FacetSet(["ä b"]))
         whole.workflow = "order"
         whole.user = "u"
         whole.session = "s"

@@ -29,6 +29,7 @@ struct MigrationTests {
         (whole.spanCount, whole.inputTokens, whole.outputTokens, whole.cost) = (2, 1.5, 2, 0.25)
         (whole.service, whole.environment, whole.agent, whole.workflow) = ("svc", "prod", "planner", "order")
         (whole.user, whole.session) = ("u", "s")
+        whole.agents = FacetSet(["planner"])
         #expect(try fixture.store.trace(traceID(1)) == whole)
         #expect(try fixture.store.traces(TraceQuery()).traces == [record(2), whole])
         #expect(
@@ -84,6 +85,30 @@ struct MigrationTests {
         kept.isDisabled = true
         try fixture.keep(.keep(kept))
         #expect(try fixture.store.plugins() == [kept])
+    }
+
+    @Test func `the words of logs of the first version are found, and go with them`() throws {
+        let fixture = try migrated()
+        var query = LogQuery()
+        query.text = "SLOW"
+        #expect(try fixture.store.logs(query).records.map(\.log.message) == ["slow"])
+        #expect(try fixture.store.deleteTrace(traceID(1)))
+        #expect(try fixture.store.logs(query).records.isEmpty)
+    }
+
+    @Test func `a trace of the first version is found by its agent, and by its models when it goes on`()
+        throws
+    {
+        let fixture = try migrated()
+        var query = TraceQuery()
+        query.agent = "planner"
+        #expect(try fixture.store.traces(query).traces.map(\.id) == [traceID(1)])
+        query.model = "m"
+        #expect(try fixture.store.traces(query).traces.isEmpty)
+        var record = try #require(try fixture.store.trace(traceID(1)))
+        record.models = FacetSet(["m"])
+        try fixture.commit { [record] in $0.traces = [record] }
+        #expect(try fixture.store.traces(query).traces.map(\.id) == [traceID(1)])
     }
 
     @Test func `a migrated database has the tables of a new one`() throws {

@@ -70,12 +70,15 @@ struct TraceListTests {
         special.workflow = "order"
         special.user = "u"
         special.session = "s"
+        (special.models, special.tools) = (FacetSet(["m1", "m2"]), FacetSet(["search"]))
+        (special.agents, special.tags) = (FacetSet(["planner", "helper"]), FacetSet(["a", "b"]))
         let plain = record(2, start: 200)
         try fixture.commit { $0.traces = [special, plain] }
         let conditions: [(inout TraceQuery) -> Void] = [
             { $0.to = Timestamp(unixNano: 200) }, { $0.status = .error }, { $0.hasErrors = true },
             { $0.isOpen = false }, { $0.name = "n" }, { $0.type = "agent_run" }, { $0.service = "checkout" },
             { $0.environment = "prod" }, { $0.agent = "planner" }, { $0.workflow = "order" },
+            { $0.agent = "helper" }, { $0.model = "m2" }, { $0.tool = "search" }, { $0.tags = ["b", "a"] },
             { $0.user = "u" }, { $0.session = "s" }, { $0.minimumDuration = .nanoseconds(50) },
             { $0.maximumDuration = .nanoseconds(50) },
         ]
@@ -92,6 +95,107 @@ struct TraceListTests {
         var later = TraceQuery()
         later.from = Timestamp(unixNano: 200)
         #expect(try pages(fixture.store, later) == [[2]])
+        for miss: (inout TraceQuery) -> Void in [
+            { $0.model = "m" }, { $0.tool = "sear" }, { $0.tags = ["a", "c"] }, { $0.agent = "plan" },
+        ] {
+            var query = TraceQuery()
+            miss(&query)
+            #expect(try pages(fixture.store, query) == [[]], "\(query)")
+        }
+    }
+
+    @Test func `traces are found by what scorers and people said of them`() throws {
+        let fixture = try Fixture()
+        try fixture.commit { effects in effects.traces = (1...4).map { record($0, start: Int64($0)) } }
+        var strict = score("d", trace: 3, 0.2)
+        strict.scorerName = "strict"
+        var (rated, colon) = (feedback("a", trace: 2, 5), feedback("b", trace: 3, "up"))
+        (rated.feedbackType, colon.feedbackType) = ("rating", "a:b")
+        try fixture.submit(
+            scores: [
+                score("a", trace: 1, 0.1), score("b", trace: 2, 0.5), score("c", trace: 3, 0.9), strict,
+            ],
+            feedback: [rated, colon]
+        )
+        let conditions: [([UInt64], (inout TraceQuery) -> Void)] = [
+            ([3, 2, 1], { $0.scorer = "helpful" }),
+            ([3, 2], { ($0.scorer, $0.minimumScore) = ("helpful", 0.5) }),
+            ([2], { ($0.scorer, $0.minimumScore, $0.maximumScore) = ("helpful", 0.3, 0.8) }),
+            ([3, 1], { $0.maximumScore = 0.2 }),
+            ([3, 2], { $0.feedback = "*" }), ([2], { $0.feedback = "rating" }),
+            ([2], { $0.feedback = "rating:5" }), ([], { $0.feedback = "rating:4" }),
+            ([3], { $0.feedback = "a:b" }), ([3], { $0.feedback = "a:b:up" }), ([], { $0.feedback = "a" }),
+        ]
+        for (traces, condition) in conditions {
+            var query = TraceQuery()
+            condition(&query)
+            #expect(try pages(fixture.store, query) == [traces], "\(query)")
+        }
+    }
+
+    @Test func `a search that finds little ends within its bounds, says how far it got and can go on`() throws
+    {
+        let fixture = try Fixture { $0.walkedRows = 10 }
+        try fixture.commit { effects in
+            effects.traces = (1...35).map { number in
+                var trace = record(UInt64(number), start: Int64(number))
+                trace.service = number % 16 == 1 ? "rare" : "usual"
+                return trace
+            }
+        }
+        var query = TraceQuery()
+        query.service = "rare"
+        let first = try fixture.store.traces(query)
+        #expect(first.traces.map(\.id.low) == [33])
+        #expect(first.scannedUntil == Timestamp(unixNano: 26))
+        query.cursor = first.next
+        let second = try fixture.store.traces(query)
+        #expect(second.traces.map(\.id.low) == [17])
+        #expect(second.scannedUntil == Timestamp(unixNano: 16))
+        query.cursor = second.next
+        #expect(try pages(fixture.store, query) == [[], [1]])
+        query.cursor = nil
+        query.from = Timestamp(unixNano: 30)
+        #expect(try fixture.store.traces(query).next == nil)
+        #expect(try fixture.store.traces(query).scannedUntil == nil)
+    }
+
+    @Test func `pages that are read while others write hold each trace of the first page's time once`()
+        async throws
+    {
+        let fixture = try Fixture()
+        try fixture.commit { effects in
+            // Many of one time, so that pages end among equals.
+            effects.traces = (1...300).map { record($0, start: Int64($0 / 50)) }
+        }
+        let store = fixture.store
+        let seen = try await withThrowingTaskGroup(of: [UInt64].self) { group in
+            group.addTask {
+                for number in UInt64(1_000)..<1_200 {
+                    var effects = Effects()
+                    effects.traces = [record(number, start: Int64(number % 7))]
+                    store.commit(effects) {}
+                    if number % 10 == 0 { try store.flush() }
+                }
+                return []
+            }
+            group.addTask {
+                var query = TraceQuery()
+                query.limit = 7
+                var seen: [UInt64] = []
+                repeat {
+                    let page = try store.traces(query)
+                    seen += page.traces.map(\.id.low)
+                    query.cursor = page.next
+                } while query.cursor != nil
+                return seen
+            }
+            return try await group.reduce(into: []) { $0 += $1 }
+        }
+        #expect(Set(seen).count == seen.count)
+        #expect(Set(seen).isSuperset(of: 1...300))
+        let first = seen.filter { $0 <= 300 }
+        #expect(first == Array((1...300).reversed()))
     }
 
     @Test func `a lookup that takes too long ends`() throws {
@@ -134,43 +238,5 @@ struct TraceListTests {
     @Test(arguments: ["", "1", "1.", "1.2.3", "a.b", "1.2 "])
     func `a cursor that was not given out is none`(text: String) {
         #expect(TraceCursor(text) == nil)
-    }
-
-    @Test func `every lookup uses an index and no list is sorted`() throws {
-        let fixture = try Fixture()
-        func plan(_ sql: String) throws -> String {
-            let arguments = StatementArguments(sql.filter { $0 == "?" }.map { _ in 1 })
-            return try fixture.other().read { db in
-                try Row.fetchAll(db, sql: "EXPLAIN QUERY PLAN " + sql, arguments: arguments)
-                    .map { $0["detail"] as String }.joined(separator: "; ")
-            }
-        }
-        #expect(try plan(Queries.trace).contains("SEARCH traces USING INDEX"))
-        #expect(try plan(Queries.chunks) == "SEARCH journal USING INDEX journal_by_trace (trace_id=?)")
-        #expect(try plan(Queries.scores) == "SEARCH scores USING INDEX scores_by_trace (trace_id=?)")
-        #expect(try plan(Queries.feedback) == "SEARCH feedback USING INDEX feedback_by_trace (trace_id=?)")
-        #expect(try plan(Queries.logs).contains("USING INDEX logs_by_trace (trace_id=?)"))
-        var query = TraceQuery()
-        #expect(try plan(TraceConditions(query).sql) == "SCAN traces USING INDEX traces_by_start")
-        query.service = "checkout"
-        query.cursor = TraceCursor("1.1")
-        #expect(
-            try plan(TraceConditions(query).sql).hasPrefix(
-                "SEARCH traces USING INDEX traces_by_start (sort_time<"
-            )
-        )
-        query.order = .lastReceived
-        query.from = Timestamp(unixNano: 1)
-        #expect(
-            try plan(TraceConditions(query).sql).hasPrefix(
-                "SEARCH traces USING INDEX traces_by_receipt (last_received>"
-            )
-        )
-        query = TraceQuery()
-        query.session = "s"
-        #expect(
-            try plan(TraceConditions(query).sql)
-                == "SEARCH traces USING INDEX traces_by_session (session_id=?)"
-        )
     }
 }

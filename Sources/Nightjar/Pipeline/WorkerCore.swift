@@ -212,6 +212,7 @@ final class WorkerCore {
         collector.aggregator.count(\.spansReceived, by: Double(slab.count), at: slab.receivedAt)
         assembler.process(slab, known: known, into: &actions)
         for trace in assembler.touched {
+            trace.noteTags(reader)
             if !trace.isSamplingDecided { decideSampling(trace, slab) }
             collector.changed(trace)
         }

@@ -20,6 +20,17 @@ package struct Verdict: Sendable, Equatable {
     /// Why there is none.
     package let error: String?
 
+    /// A verdict without its reason.
+    init(scorer: String, trace: TraceID, span: SpanID?, score: Double?, label: String?, error: String?) {
+        self.scorer = scorer
+        self.trace = trace
+        self.span = span
+        self.score = score
+        self.label = label
+        reason = nil
+        self.error = error
+    }
+
     /// The verdict of a score; nil where it judges no trace.
     package init?(_ score: Score) {
         guard let trace = score.traceID else { return nil }

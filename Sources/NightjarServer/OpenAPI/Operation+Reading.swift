@@ -8,14 +8,17 @@ extension Operation {
         group: "Traces",
         about: "traces, newest first; all filters that are given must hold",
         parameters: [
-            Parameter("from", "not before", Schema.writtenInstant),
-            Parameter("to", "before", Schema.writtenInstant),
-            Parameter("status", "of the root", Schema.status), Parameter("name", "the root's"),
+            from, to, Parameter("status", "of the root", Schema.status), Parameter("name", "the root's"),
             Parameter("type", "the root's"), Parameter("service", "the root's"),
-            Parameter("environment", "the root's"), Parameter("agent", "the first run's"),
+            Parameter("environment", "the root's"), Parameter("agent", "of any run"),
+            Parameter("model", "of any generation"), Parameter("tool", "of any call"),
             Parameter("workflow", "the first run's"), Parameter("user", "its id"),
-            Parameter("session", "its id"),
-            Parameter("minDuration", "in ms", milliseconds), Parameter("maxDuration", "in ms", milliseconds),
+            Parameter("session", "its id"), tag, Parameter("minDuration", "in ms, or such as 5s", length),
+            Parameter("maxDuration", "in ms, or such as 5s", length), Parameter("scorer", "that judged it"),
+            Parameter("minScore", "of that scorer, at least", Schema.number),
+            Parameter("maxScore", "of that scorer, at most", Schema.number),
+            Parameter("feedback", "a feedbackType that it has"),
+            Parameter("q", "text within names, input or output of its spans"),
             Parameter("sort", "by start, or by the last receipt", Schema.one(of: ["start", "received"])),
             limit,
             cursor,
@@ -24,12 +27,14 @@ extension Operation {
             .json(
                 Schema.object([
                     "traces": Schema.list(Schema.named("TraceSummary")), "nextCursor?": Schema.text,
+                    "scannedUntil?": Schema.instant,
                 ])
             )
         ] + .readFaults
     )
 
-    static let milliseconds: Value = ["type": "number", "minimum": 0]
+    /// A length of time: milliseconds, or a number with a unit.
+    static let length: Value = ["anyOf": [["type": "number", "minimum": 0], duration]]
     static let limit = Parameter("limit", "how many, 50 unless said", Schema.integer(from: 1, to: 500))
     static let cursor = Parameter(
         "cursor",
@@ -45,8 +50,8 @@ extension Operation {
             Parameter("id", "the trace id", Schema.writtenTraceID),
             Parameter(
                 "format",
-                "flat unless said; tree: spans hold their children; protobuf: OTLP",
-                Schema.one(of: ["flat", "tree", "protobuf"])
+                "flat unless said; tree: spans hold their children; otlp and protobuf: OTLP as JSON and in binary",
+                Schema.one(of: ["flat", "tree", "otlp", "protobuf"])
             ),
         ],
         answers: [
@@ -54,11 +59,14 @@ extension Operation {
                 status: .ok,
                 about: "the trace",
                 content: [
-                    ("application/json", Schema.named("Trace")), ("application/x-protobuf", Schema.any),
+                    ("application/json", ["anyOf": [Schema.named("Trace"), otlp]]),
+                    ("application/x-protobuf", Schema.any),
                 ]
             )
         ] + .readFaults
     )
+
+    private static let otlp = Schema.open(["resourceSpans": Schema.list(Schema.members)])
 
     static let explainTrace = Operation(
         id: "explainTrace",
