@@ -54,22 +54,7 @@ struct Problem: Error, HTTPResponseError {
         default: self.init(.serviceUnavailable, "\(error)")
         }
         reason = error.code == .timeout ? "query_timeout" : error.code.rawValue
-        retryAfterSeconds = error.code == .overloaded ? 1 : 5
-    }
-
-    /// What a failure of the store means to whoever reads or deletes.
-    init(_ error: StoreError) {
-        self.init(.serviceUnavailable, "\(error)")
-        retryAfterSeconds = error.isRetryable ? 5 : nil
-    }
-
-    /// What a failed read of the store means over HTTP.
-    init(_ error: StoreError) {
-        self.init(
-            error.isRetryable ? .serviceUnavailable : .internalServerError,
-            error.code == .timeout ? "\(error.detail); ask for less, with from and to" : "\(error)"
-        )
-        if error.isRetryable, error.code != .timeout { retryAfterSeconds = 1 }
+        if error.isRetryable { retryAfterSeconds = error.code == .overloaded ? 1 : 5 }
     }
 
     /// All faults of an input at once.

@@ -1,3 +1,4 @@
+import HTTPTypes
 import NightjarBus
 import NightjarSignals
 import NightjarStore

@@ -30,6 +30,8 @@ struct Writers {
     func committed() {
         series.committed()
         windows.committed()
+        scores.committed()
+        feedback.committed()
     }
 
     /// Forgets what a transaction had reached that was rolled back.
@@ -40,13 +42,6 @@ struct Writers {
         streams.rolledBack()
         scores.rolledBack()
         feedback.rolledBack()
-    }
-
-    /// Takes what a transaction wrote for committed.
-    func committed() {
-        series.committed()
-        scores.committed()
-        feedback.committed()
     }
 }
 

@@ -1,4 +1,5 @@
 import GRDB
+import NightjarBus
 import NightjarSignals
 
 extension SQLiteStore {

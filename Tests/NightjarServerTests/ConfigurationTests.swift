@@ -275,7 +275,7 @@ import Testing
 
     @Test func `all faults are told at once, the file's first`() {
         let found = faults(
-            "listen: x\ntrace: {idlePeriod: y}\nfoo: 1\nlimits: {spanBytes: 1MiB}",
+            "listen: x\ntrace: {idlePeriod: y}\nfoo: 1\ntls: {key: a}",
             environment: ["NIGHTJAR_QUEUE_BYTES": "z"]
         )
         #expect(
@@ -291,7 +291,7 @@ import Testing
             "NIGHTJAR_TRACE_IDLPERIOD", "1s",
             "there is no such variable; did you mean NIGHTJAR_TRACE_IDLEPERIOD?"
         ),
-        ("NIGHTJAR_LIMITS_SPANBYTES", "1MiB", "limits.spanBytes: not available in this version"),
+        ("NIGHTJAR_SERVICE", "shop", "service: not available in this version"),
         (
             "NIGHTJAR_TRACE_MAXAGE", "long",
             "NIGHTJAR_TRACE_MAXAGE: trace.maxAge: it is long; write a duration"

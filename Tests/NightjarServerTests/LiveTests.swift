@@ -186,7 +186,7 @@ import Testing
 
     @Test(arguments: [
         ("?types=spam", "spam is no kind of event"), ("?signals=", ""),
-        ("?colour=red", "colour is no filter"),
+        ("?colour=red", "colour is no parameter"),
         ("?level=loud", "level must be"), ("?status=great", "status must be"), ("?trace=xyz", "no trace id"),
     ])
     func `what is no filter is refused by name`(_ query: String, _ detail: String) async throws {

@@ -134,7 +134,7 @@ import Glibc
             let none = try await ended(["traces", "list", "--agent", "nobody"], server.address)
             #expect(none.code == 0 && none.out == "no traces\n")
             let wrong = try await ended(["traces", "list", "--status", "great"], server.address)
-            #expect(wrong.code == 1 && wrong.error.contains("status must be running, ok or error"))
+            #expect(wrong.code == 1 && wrong.error.contains("status must be one of running, ok, error"))
         }
     }
 

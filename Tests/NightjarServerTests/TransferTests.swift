@@ -166,7 +166,7 @@ import Testing
         #expect(try await export("--from", "2100-01-01T00:00:00Z").isEmpty)
         let wrong = try await nightjar("export", "--db", "nightjar.db", "--status", "odd", in: folder)
         #expect(wrong.code == 2)
-        #expect(wrong.error == "nightjar: status must be running, ok or error\n")
+        #expect(wrong.error == "nightjar: status must be one of running, ok, error\n")
         let missing = try await nightjar("export", "--db", "none.db", "-o", "out.jsonl", in: folder)
         #expect(missing.code == 3)
         #expect(!FileManager.default.fileExists(atPath: folder.path("out.jsonl")))

@@ -245,7 +245,9 @@ struct RetentionTests {
         #expect(try fixture.store.sweep(plan, atMost: Self.patience).windows == 30)
         #expect(try fixture.numbers("SELECT count(*) FROM windows_fine") == [20])
         #expect(try fixture.numbers("SELECT count(*) FROM windows_coarse") == [30])
-        #expect(try fixture.store.sweep(self.plan([.traces], before: 500), atMost: Self.patience).windows == 0)
+        #expect(
+            try fixture.store.sweep(self.plan([.traces], before: 500), atMost: Self.patience).windows == 0
+        )
     }
 
     @Test func `a step that fails is told, and the next sweep does it`() throws {

@@ -121,7 +121,9 @@ extension Operation {
         for (name, _) in request.uri.queryParameters where !names.contains(String(name)) {
             let near = nearestName(to: String(name), among: names).map { "did you mean \($0)?" }
             let cure =
-                near ?? (names.isEmpty ? "there are none here" : "known are \(names.joined(separator: ", "))")
+                near
+                ?? (names.isEmpty
+                    ? "there are none here" : "known are: \(names.sorted().joined(separator: ", "))")
             throw Problem(.badRequest, "\(name) is no parameter of \(request.uri.path); \(cure)")
         }
         for parameter in parameters {

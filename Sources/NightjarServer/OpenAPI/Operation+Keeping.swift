@@ -23,7 +23,8 @@ extension Operation {
             Parameter("status", "of a span", Schema.status),
         ]
             + [
-                "service", "environment", "agent", "model", "tool", "workflow", "user", "session", "name",
+                "type", "service", "environment", "agent", "model", "tool", "workflow", "user", "session",
+                "name",
                 "scorer",
                 "plugin",
             ].map { Parameter($0, "its name; several times: any of them") },

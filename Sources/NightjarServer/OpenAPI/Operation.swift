@@ -8,10 +8,11 @@ struct Operation: Sendable {
         let name: String
         let about: String
         let schema: Value
-        var isRequired = false
+        let isRequired: Bool
 
-        init(_ name: String, _ about: String, _ schema: Value = Schema.text) {
+        init(_ name: String, _ about: String, _ schema: Value = Schema.text, isRequired: Bool = false) {
             (self.name, self.about, self.schema) = (name, about, schema)
+            self.isRequired = isRequired
         }
     }
 
@@ -80,6 +81,7 @@ extension [Operation.Answer] {
     static let readFaults: Self = [
         .problem(.badRequest, "a parameter is not known or not valid; `detail` names it"),
         .problem(.notFound, "it does not exist, or the server stores nothing"),
+        .problem(.tooManyRequests, "too many wait for an answer; Retry-After says when to come again"),
         .problem(.serviceUnavailable, "the store cannot be read now, or reading took too long"),
     ]
 }
