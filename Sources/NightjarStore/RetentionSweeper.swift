@@ -78,7 +78,8 @@ final class RetentionSweeper {
         let deadline = start + step
         let before = try file.bytes()
         if phase == .vacuum {
-            if try file.shrink(until: deadline, keeping: Self.freePart) { try finish(db) }
+            let limit = plan.maximumBytes.map(Int64.init)
+            if try file.shrink(until: deadline, keeping: Self.freePart, below: limit) { try finish(db) }
         } else {
             try transact(db) {
                 repeat {
@@ -213,11 +214,17 @@ private final class DatabasePages {
 
     func usedBytes() throws -> Int64 { try bytes() - freeBytes() }
 
-    /// Gives free pages back to the disk until a time, but for a part of the file; whether that is all. A file whose pages cannot be
-    /// moved keeps them for what comes.
-    func shrink(until deadline: ContinuousClock.Instant, keeping part: Int64) throws -> Bool {
+    /// Gives free pages back to the disk until a time, but for a part of the file where that is no larger than it may be; whether
+    /// that is all. A file whose pages cannot be moved keeps them for what comes.
+    func shrink(
+        until deadline: ContinuousClock.Instant,
+        keeping part: Int64,
+        below limit: Int64?
+    ) throws -> Bool {
         guard canShrink else { return true }
-        var left = try (freeBytes() - bytes() / part) / pageBytes
+        let (all, free) = (try bytes(), try freeBytes())
+        let kept = min(all / part, limit.map { max($0 - (all - free), 0) } ?? .max)
+        var left = (free - kept) / pageBytes
         guard left > 0 else { return true }
         defer { vacuum.reset() }
         // Each row is a page.

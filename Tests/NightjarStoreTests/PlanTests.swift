@@ -146,8 +146,8 @@ struct PlanTests {
             "feedback_history_by_trace": "DELETE FROM feedback_history WHERE trace_id = ?",
             "scores_unprocessed": "SELECT * FROM scores WHERE counted > 1 ORDER BY id",
             "feedback_unprocessed": "SELECT * FROM feedback WHERE counted > 1 ORDER BY id",
-            "series_by_metric": "SELECT id FROM series WHERE metric = ?",
-            "series_past_by_metric": "SELECT id FROM series_past WHERE metric = ?",
+            "series_by_metric": "SELECT * FROM series WHERE metric = ?",
+            "series_past_by_metric": "SELECT * FROM series_past WHERE metric = ?",
         ]
         let fixture = try filled()
         for (index, sql) in others { #expect(try plan(fixture, sql).contains("USING INDEX \(index)")) }
