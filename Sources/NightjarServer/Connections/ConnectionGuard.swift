@@ -26,6 +26,9 @@ final class ConnectionGuard {
     var isReading = false
     var wantsRead = false
     private let answers: ByteShare
+    /// Whoever waits for the connection to be closed, while it lingers.
+    private var closing: EventLoopPromise<Void>?
+    private var isOver = false
     private var refusal: Refusal?
     private var timer: (task: Scheduled<Void>, at: NIODeadline)?
     private var pieces = 0
@@ -61,10 +64,27 @@ final class ConnectionGuard {
             socket.writeAndFlush(NIOAny(IOData.byteBuffer(bytes)), promise: nil)
             return hangUp()
         }
-        // A body is being collected: only the end of the connection lets go of it.
-        let written = socket.eventLoop.makePromise(of: Void.self)
-        written.futureResult.assumeIsolated().whenComplete { _ in socket.close(promise: nil) }
-        socket.writeAndFlush(NIOAny(IOData.byteBuffer(bytes)), promise: written)
+        // A body is being collected: the end of what comes lets go of it. What closes the connection then has to wait until the
+        // client, which still sends, has had its moment: it would not see the answer otherwise.
+        socket.writeAndFlush(NIOAny(IOData.byteBuffer(bytes)), promise: nil)
+        hangUp()
+        linger()
+        socket.fireUserInboundEventTriggered(ChannelEvent.inputClosed)
+    }
+
+    /// Whether a close has to wait until the client has had its moment to read; `promise` is kept then.
+    func defersClose(_ promise: EventLoopPromise<Void>?) -> Bool {
+        guard isMute, isDeaf, !isOver else { return false }
+        if let closing { closing.futureResult.cascade(to: promise) } else { closing = promise }
+        return true
+    }
+
+    /// The client has had its moment.
+    func close() {
+        isOver = true
+        let promise = closing
+        closing = nil
+        socket?.close(promise: promise)
     }
 
     /// Says no more, and reads for a moment what the client still sends, so that it gets to see what was said.
@@ -164,7 +184,7 @@ final class ConnectionGuard {
         let now = NIODeadline.now()
         switch progress.lapse(at: now) {
         case nil: break
-        case .linger: return socket.close(promise: nil)
+        case .linger: return close()
         case .answer:
             load.refuse(.slowReader)
             return socket.close(promise: nil)
@@ -185,6 +205,8 @@ final class ConnectionGuard {
         timer?.task.cancel()
         timer = nil
         socket = nil
+        closing?.succeed()
+        closing = nil
         answers.close()
         presence.closed()
     }

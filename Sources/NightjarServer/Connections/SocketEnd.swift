@@ -83,6 +83,7 @@ final class SocketEnd: ChannelDuplexHandler, RemovableChannelHandler {
     }
 
     func close(context: ChannelHandlerContext, mode: CloseMode, promise: EventLoopPromise<Void>?) {
+        if case .all = mode, watch.defersClose(promise) { return }
         guard case .output = mode else { return context.close(mode: mode, promise: promise) }
         let said = promise ?? context.eventLoop.makePromise(of: Void.self)
         let watch = watch
@@ -95,7 +96,7 @@ final class SocketEnd: ChannelDuplexHandler, RemovableChannelHandler {
         switch event {
         case ChannelEvent.inputClosed as ChannelEvent:
             watch.presence.finishedSending()
-            if watch.progress.lingeringSince != nil { return context.close(promise: nil) }
+            if watch.progress.lingeringSince != nil { return watch.close() }
         case is BodyCutOff:
             return watch.refuse(
                 .tooManyRequests,
