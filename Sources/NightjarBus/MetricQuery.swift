@@ -16,7 +16,16 @@ package enum MetricAggregation: String, Sendable, CaseIterable {
     case rate
     /// The last value of a gauge by event time.
     case last
-    case p50, p90, p95, p99, p999
+    /// The median.
+    case p50
+    /// What 90 % of the values do not exceed.
+    case p90
+    /// What 95 % of the values do not exceed.
+    case p95
+    /// What 99 % of the values do not exceed.
+    case p99
+    /// What 99.9 % of the values do not exceed.
+    case p999
 
     /// The part of the values that lies below it, of a percentile.
     package var quantile: Double? {

@@ -1,6 +1,6 @@
 import ArgumentParser
-import Nightjar
 import Foundation
+import Nightjar
 import NightjarSignals
 
 /// `nightjar metrics query`.

@@ -18,7 +18,12 @@ import Testing
     @Test(.enabled(if: isInstalled), .timeLimit(.minutes(60)))
     func `no request is answered by a server error or in a way that is not described`() async throws {
         try await withServer { address, folder in
-            try await Self.check(address, folder, ["--phases", "coverage,fuzzing", "--exclude-path", "/api/live"], config: Self.rules)
+            try await Self.check(
+                address,
+                folder,
+                ["--phases", "coverage,fuzzing", "--exclude-path", "/api/live"],
+                config: Self.rules
+            )
         }
     }
 

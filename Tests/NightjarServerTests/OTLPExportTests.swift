@@ -14,15 +14,16 @@ import Testing
             let memory = InMemoryExporter()
             var logger = Logger(label: "test", factory: StreamLogHandler.standardError(label:))
             logger.logLevel = .critical
-            let program = try Observability(
-                .init(
-                    serviceName: "shop",
-                    environment: "test",
-                    database: .none,
-                    exporters: [collector, memory],
-                    logger: logger
-                )
+            var configuration = Observability.Configuration(
+                serviceName: "shop",
+                environment: "test",
+                database: .none,
+                exporters: [collector, memory],
+                logger: logger
             )
+            // A machine that is busy with other tests hands over slowly.
+            (configuration.bus.callLimit, configuration.bus.flushLimit) = (.seconds(60), .seconds(120))
+            let program = try Observability(configuration)
             let run = program.startSpan(
                 "support",
                 type: .agentRun,

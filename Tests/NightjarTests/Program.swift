@@ -27,6 +27,8 @@ struct Program {
             exporters: [exported],
             logger: logger
         )
+        // A machine that is busy with other tests hands over slowly.
+        (configuration.bus.callLimit, configuration.bus.flushLimit) = (.seconds(60), .seconds(120))
         change(&configuration)
         let clock = SteppedClock()
         let program = Program(

@@ -40,8 +40,19 @@ package struct CleanupRequest: Sendable, Equatable {
                 detail: "write olderThan as a duration such as 10d, or before as an ISO 8601 instant"
             )
         }
-        let given = json["signals"]?.array?.map { $0.string ?? $0.json } ?? []
-        self.init(try Self.signals(given), before: time, isDryRun: json["dryRun"] == .bool(true))
+        let dryRun = json["dryRun"] ?? .null
+        guard [.null, .bool(true), .bool(false)].contains(dryRun) else {
+            throw EngineError(code: .malformed, detail: "dryRun must be true or false")
+        }
+        let named = json["signals"] ?? .null
+        guard named == .null || named.array != nil else {
+            throw EngineError(
+                code: .malformed,
+                detail: "signals must be a list: \(Self.names.joined(separator: ", "))"
+            )
+        }
+        let given = named.array?.map { $0.string ?? $0.json } ?? []
+        self.init(try Self.signals(given), before: time, isDryRun: dryRun == .bool(true))
     }
 
     /// Everything that ages by its names; all of it for none.

@@ -13,7 +13,8 @@ extension Engine {
         let hidden = (plugins?.hiddenMetrics ?? []).filter { !isDerived($0) }
         let stored = ledger.snapshot()
         let shown = hidden.isEmpty ? stored : stored.filter { !hidden.contains($0.instrument.name) }
-        return shown + counts.series(bus.counts()) + retentionSeries + PluginCounts.series(plugins) + live.series
+        return shown + counts.series(bus.counts()) + retentionSeries + PluginCounts.series(plugins)
+            + live.series
     }
 
     /// Tells rules of what the pipeline loses; it belongs to no trace, so that worker 0 gets it.

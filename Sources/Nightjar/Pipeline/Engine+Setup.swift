@@ -1,6 +1,7 @@
 import Logging
 import NightjarBus
 import NightjarOTLP
+import NightjarStore
 
 extension SignalEdge {
     /// What the configuration asks for, by the process's rules.
@@ -49,5 +50,22 @@ extension ObservabilityBus {
         )
         for exporter in configuration.exporters { bus.register(exporter) }
         return bus
+    }
+}
+
+extension EngineConfiguration {
+    /// Opens the store; nil where nothing is stored.
+    func openStore(_ ledger: SeriesLedger) throws -> SQLiteStore? {
+        try store.map {
+            try SQLiteStore(opening: $0, ledger: ledger, queueBytes: queueBytes, retention: retention)
+        }
+    }
+
+    /// The host's own names come first: neither a plugin nor what is stored can take them.
+    func declareNames(_ registry: MetricRegistry) throws {
+        _ = try HostMetrics(registry)
+        try PluginCounts.declare(registry)
+        try LiveCounts.declare(registry)
+        try registry.setBuckets(buckets)
     }
 }

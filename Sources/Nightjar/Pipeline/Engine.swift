@@ -75,19 +75,8 @@ package final class Engine: Sendable {
         payloads = PayloadRedactor(configuration, rules: rules)
         bus = ObservabilityBus.make(configuration, clock: clock, logger: logger)
         reads = ReadQueue(patience: configuration.queryTimeout)
-        store = try configuration.store.map {
-            try SQLiteStore(
-                opening: $0,
-                ledger: ledger,
-                queueBytes: configuration.queueBytes,
-                retention: configuration.retention
-            )
-        }
-        // The host's own names come first: neither a plugin nor what is stored can take them.
-        _ = try HostMetrics(registry)
-        try PluginCounts.declare(registry)
-        try LiveCounts.declare(registry)
-        try registry.setBuckets(configuration.buckets)
+        store = try configuration.openStore(ledger)
+        try configuration.declareNames(registry)
         let catalogue = try Catalogue(
             registry,
             prefix: configuration.metricsPrefix,

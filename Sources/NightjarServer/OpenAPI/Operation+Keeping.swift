@@ -85,7 +85,7 @@ extension Operation {
         id: "import",
         group: "Keeping",
         about: "lines of an export, at most 10,000 a request; what is there already is not taken again",
-        body: [("application/x-ndjson", Schema.any)],
+        body: [("application/x-ndjson", Schema.any), ("text/plain", Schema.text)],
         needsBody: false,
         answers: [
             .json(
