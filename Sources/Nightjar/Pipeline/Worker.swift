@@ -1,6 +1,7 @@
 import Foundation
 import NightjarBus
 package import NightjarSignals
+import NightjarStore
 
 /// Where a worker's effects go: to the store, or straight to the ledger where nothing is stored. Called on worker threads.
 protocol EffectsSink: Sendable {
@@ -90,11 +91,7 @@ package struct SystemClock: PipelineClock {
     package init() {}
 
     /// Now.
-    package func now() -> Timestamp {
-        var time = timespec()
-        clock_gettime(CLOCK_REALTIME, &time)
-        return Timestamp(unixNano: Int64(time.tv_sec) * 1_000_000_000 + Int64(time.tv_nsec))
-    }
+    package func now() -> Timestamp { wallClock() }
 }
 
 /// A worker's queue: filled from anywhere, emptied as a whole by its thread.
