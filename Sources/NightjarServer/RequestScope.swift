@@ -4,9 +4,9 @@ import NightjarStore
 import Synchronization
 
 /// What the handling of one request may use of what all share, known to everything that handles it. Safe to use from any thread.
-final class RequestScope: Sendable {
+final class RequestScope: ReadClient {
     /// That of the request which is being handled.
-    @TaskLocal static var current: RequestScope?
+    static var current: RequestScope? { ReadWatch.client as? RequestScope }
 
     /// The most bytes of an inflated body.
     let inflatedBytes: Int
@@ -56,10 +56,8 @@ struct ScopeMiddleware: RouterMiddleware {
     ) async throws -> Response {
         let scope = RequestScope(load: load, inflatedBytes: inflatedBytes)
         defer { scope.end() }
-        let isAbandoned: @Sendable () -> Bool = { scope.isAbandoned }
-        return try await ReadWatch.$isAbandoned.withValue(isAbandoned) {
-            try await RequestScope.$current.withValue(scope) { try await next(request, context) }
-        }
+        // One value for both: two of them nested, in one function, end in a crash where the compiler has optimised it.
+        return try await ReadWatch.$client.withValue(scope) { try await next(request, context) }
     }
 }
 

@@ -1,7 +1,13 @@
+/// On whose behalf something is read.
+package protocol ReadClient: Sendable {
+    /// Whether nobody waits any more for what is being read.
+    var isAbandoned: Bool { get }
+}
+
 /// Until when a read for somebody who waits may go on.
 package struct ReadWatch: Sendable {
-    /// Tells whether nobody waits any more for what is being read; set around a request.
-    @TaskLocal package static var isAbandoned: (@Sendable () -> Bool)?
+    /// Who waits for what is being read; set around a request.
+    @TaskLocal package static var client: (any ReadClient)?
     /// That of the read which is being done on this thread; without one the store's own bound holds.
     @TaskLocal package static var current: ReadWatch?
 
@@ -9,17 +15,17 @@ package struct ReadWatch: Sendable {
     package let patience: Duration
     /// When it has to be done.
     package let deadline: ContinuousClock.Instant
-    private let isAbandoned: (@Sendable () -> Bool)?
+    private let client: (any ReadClient)?
 
     /// A watch that begins now, for the request around it.
     package init(patience: Duration) {
         self.patience = patience
         deadline = .now + patience
-        isAbandoned = Self.isAbandoned
+        client = Self.client
     }
 
     /// Whether the read is to stop.
-    package var isOver: Bool { ContinuousClock.now >= deadline || isAbandoned?() == true }
+    package var isOver: Bool { ContinuousClock.now >= deadline || client?.isAbandoned == true }
 
     /// - Throws: ``StoreError`` `timeout` or `abandoned` where the read is to stop.
     package func check() throws(StoreError) {
@@ -28,7 +34,7 @@ package struct ReadWatch: Sendable {
 
     /// What a read that was stopped ends with.
     package var error: StoreError {
-        if isAbandoned?() == true {
+        if client?.isAbandoned == true {
             return StoreError(code: .abandoned, detail: "the client left, and the query was stopped")
         }
         return StoreError(

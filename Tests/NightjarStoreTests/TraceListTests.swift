@@ -216,8 +216,10 @@ struct TraceListTests {
             #expect(throws: StoreError.self) { try fixture.store.traces(query) }
         }
         #expect(late?.code == .timeout)
-        let isAbandoned: @Sendable () -> Bool = { true }
-        let watch = ReadWatch.$isAbandoned.withValue(isAbandoned) { ReadWatch(patience: .seconds(3600)) }
+        struct Gone: ReadClient {
+            var isAbandoned: Bool { true }
+        }
+        let watch = ReadWatch.$client.withValue(Gone()) { ReadWatch(patience: .seconds(3600)) }
         let left = ReadWatch.$current.withValue(watch) {
             #expect(throws: StoreError.self) { try fixture.store.traces(query) }
         }

@@ -118,7 +118,7 @@ extension Operation {
     func checkParameters(of request: Request) throws {
         guard !takesAnyParameter else { return }
         let names = parameters.map(\.name)
-        for (name, _) in request.uri.queryParameters where !names.contains(String(name)) {
+        for (name, _) in request.uri.queryParameters where !name.isEmpty && !names.contains(String(name)) {
             let near = nearestName(to: String(name), among: names).map { "did you mean \($0)?" }
             let cure =
                 near
