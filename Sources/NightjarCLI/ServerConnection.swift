@@ -78,6 +78,7 @@ struct ServerConnection {
         for _ in 1..<Self.tries {
             let (data, status) = try await answer(to: request)
             guard status == 429 || status == 503 else { return try value(data, status) }
+            // What the server asks for with Retry-After where it has no room.
             try await Task.sleep(for: .seconds(1))
         }
         return try await value(of: request)
