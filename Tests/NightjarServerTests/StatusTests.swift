@@ -98,7 +98,8 @@ struct StatusTests {
                 try await wait(for: "all readers to be taken") { reads.depth.running == ReadQueue.atOnce }
                 try await RawSocket.run(port: port) { socket in
                     socket.send("GET /api/traces HTTP/1.1\r\nHost: a\r\n\r\n")
-                    while reads.depth.waiting == 0 { usleep(1000) }
+                    // On the socket's own thread, which cannot await; bounded at half a minute.
+                    for _ in 0..<30_000 where reads.depth.waiting == 0 { usleep(1000) }
                     socket.reset()
                 }
                 try await wait(for: "the server to know") {
