@@ -24,9 +24,18 @@ extension TraceState {
         held.append(place)
     }
 
+    /// So many spans of a trace wait for one beside or below them, and so many are known that did not wait: each that comes is
+    /// compared with them. The oldest beyond it are counted as they are.
+    static let heldLimit = 1024
+
     /// Settles what waited for a span that has come.
     func releaseHeld(for newcomer: Int, into settled: inout [Int]) {
         guard !held.isEmpty else { return }
+        if held.count > Self.heldLimit {
+            for place in held.prefix(Self.heldLimit / 2) {
+                settleTree(from: place, isForced: true, into: &settled)
+            }
+        }
         let entry = entries[newcomer]
         if entry.isToolExecution, entry.parentPlace >= 0, entries[Int(entry.parentPlace)].isHeld {
             settleTree(from: Int(entry.parentPlace), into: &settled)

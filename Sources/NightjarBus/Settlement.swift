@@ -125,7 +125,9 @@ extension TraceState {
     /// Settles everything that was received before `limit` with what is known: nobody waits any longer.
     func settleRest(receivedBefore limit: Timestamp, into settled: inout [Int]) {
         // Parents before children, so that facts are passed on; each chain is walked up once, cycles end at a seen span.
-        for start in entries.indices where !entries[start].isSettled && entries[start].receivedAt <= limit {
+        for start in firstWaiting..<entries.count where !entries[start].isSettled {
+            // In the order received: none of those behind is older.
+            if entries[start].receivedAt > limit { break }
             var chain: [Int] = []
             var at = start
             while at >= 0, !entries[at].isSettled, !chain.contains(at), chain.count < 1024 {
@@ -157,6 +159,7 @@ extension TraceState {
             }
         } else if entries[place].isProviderSDK, entries[place].type == .modelGeneration {
             countedAlone.append(place)
+            if countedAlone.count > Self.heldLimit { countedAlone.removeFirst(Self.heldLimit / 2) }
         }
         settled.append(place)
     }

@@ -22,7 +22,7 @@ extension TraceAssembler {
         guard openOrder.count - openStart > 2 * traces.count + 1024 else { return }
         openOrder = openOrder[openStart...].filter { id in
             guard let trace = traces[id] else { return false }
-            trace.isOrdered = trace.entries.contains { $0.slab != nil }
+            trace.isOrdered = trace.heldSpans > 0
             return trace.isOrdered
         }
         openStart = 0
@@ -30,6 +30,7 @@ extension TraceAssembler {
 
     /// Forgets a trace at once, counted or not: it was deleted.
     package func drop(_ id: TraceID) {
+        parked.remove(id)
         guard let trace = traces.removeValue(forKey: id) else { return }
         waitingSpans -= trace.unsettled
         knownSpans -= trace.entries.count
@@ -102,7 +103,7 @@ extension TraceAssembler {
         pickedBytes = 0
     }
 
-    private func remove(_ trace: TraceState) {
+    func remove(_ trace: TraceState) {
         guard traces.removeValue(forKey: trace.id) != nil else { return }
         knownSpans -= trace.entries.count
     }

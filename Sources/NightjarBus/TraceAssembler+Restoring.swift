@@ -1,8 +1,22 @@
 import CNightjarSignals
-import NightjarSignals
+package import NightjarSignals
 
 /// Traces that are put together again from what the store has.
 extension TraceAssembler {
+    /// Puts a trace back that was open, or had spans waiting, when the process stopped.
+    package func restore(_ id: TraceID) {
+        parked.remove(id)
+        guard traces[id] == nil, let recalled = recall(id) else { return }
+        let trace = rebuild(recalled)
+        traces[trace.id] = trace
+        schedule(trace)
+    }
+
+    /// Reads a trace back as far as it has been processed; what is queued behind has not been counted yet.
+    func recall(_ id: TraceID) -> RecalledTrace? {
+        source?.recall(id, before: processed[Partition.of(id)] + 1)
+    }
+
     func rebuild(_ recalled: RecalledTrace) -> TraceState {
         let trace = TraceState(id: recalled.record.id, receivedAt: recalled.record.firstReceived)
         trace.parentsComeFirst = configuration.parentsComeFirst
@@ -18,7 +32,10 @@ extension TraceAssembler {
                 if !isKnown, slab.spans[index].hasEnded, !slab.spans[index].isEvent {
                     trace.isAnnounced = false
                 }
-                if !isKnown { trace.settleTree(from: place, into: &settled) }
+                if !isKnown {
+                    grow(trace, by: Int(slab.spans[index].encoded.length))
+                    trace.settleTree(from: place, into: &settled)
+                }
                 trace.releaseHeld(for: place, into: &settled)
             }
         }

@@ -60,6 +60,13 @@ package final class TraceAssembler {
     /// How many spans are known of the traces in memory, whether or not their payloads are here.
     package internal(set) var knownSpans = 0
 
+    /// Traces that are in the store only, though they have not ended or spans of theirs wait.
+    package internal(set) var parked: Set<TraceID> = []
+    /// Traces that became full since the last call of ``takeFull()``.
+    var filled: [TraceID] = []
+    /// No trace is looked for to be parked before so much is known.
+    var parkingBytes = 0
+
     let configuration: TraceConfiguration
     /// Puts two copies of a span together that were told in two ways.
     let completing: SpanCompleting?
@@ -68,7 +75,7 @@ package final class TraceAssembler {
     /// The traces that the last slab had spans of.
     package private(set) var touched: [TraceState] = []
     /// The journal position up to which each partition has been processed.
-    private var processed: [Int64]
+    private(set) var processed: [Int64]
     /// The number of the slab at hand.
     private var stamp: UInt64 = 0
     /// How many held slabs each request's bytes are kept by.
@@ -127,7 +134,10 @@ package final class TraceAssembler {
     /// Does what is due at `now`.
     package func advance(to now: Timestamp, into actions: inout [Action]) {
         while let id = deadlines.pop(until: now) {
-            guard let trace = traces[id] else { continue }
+            guard let trace = traces[id] else {
+                if parked.contains(id) { restore(id) }
+                continue
+            }
             trace.scheduled = nil
             expire(trace, now, into: &actions)
         }
@@ -135,6 +145,7 @@ package final class TraceAssembler {
 
     /// Ends and settles everything, as if no further span could come: for runs over recorded events.
     package func finishAll(into actions: inout [Action]) {
+        for id in parked { restore(id) }
         for trace in traces.values.sorted(by: { $0.record.firstReceived < $1.record.firstReceived }) {
             settleRest(trace, before: Timestamp(unixNano: .max), into: &actions)
             if !trace.hasEnded { end(trace, into: &actions) }
@@ -148,21 +159,9 @@ package final class TraceAssembler {
         let trace = rebuild(recalled)
         traces[id] = trace
         release(trace)
+        if parked.remove(id) != nil { schedule(trace) }
         remembered.append(id)
         return trace
-    }
-
-    /// Puts a trace back that was open, or had spans waiting, when the process stopped.
-    package func restore(_ id: TraceID) {
-        guard traces[id] == nil, let recalled = recall(id) else { return }
-        let trace = rebuild(recalled)
-        traces[trace.id] = trace
-        schedule(trace)
-    }
-
-    /// Reads a trace back as far as it has been processed; what is queued behind has not been counted yet.
-    func recall(_ id: TraceID) -> RecalledTrace? {
-        source?.recall(id, before: processed[Partition.of(id)] + 1)
     }
 
     // MARK: - Taking spans in
@@ -170,7 +169,8 @@ package final class TraceAssembler {
     private func state(_ id: TraceID, known: Bool, slab: Slab) -> TraceState {
         if let trace = traces[id] { return trace }
         let trace: TraceState
-        if known, let recalled = recall(id) {
+        let wasParked = parked.remove(id) != nil
+        if known || wasParked, let recalled = recall(id) {
             trace = rebuild(recalled)
             // Unless something new comes it does not end again, and must be forgotten all the same.
             if trace.hasEnded { remembered.append(id) }
@@ -217,6 +217,7 @@ package final class TraceAssembler {
         } else {
             waitingSpans += 1
             knownSpans += 1
+            grow(trace, by: Int(row.encoded.length))
         }
         if !row.isDropped { trace.noteFacets(span.reference.row, place: place) }
     }
@@ -287,7 +288,7 @@ package final class TraceAssembler {
 
     // MARK: - Deadlines
 
-    private func schedule(_ trace: TraceState) {
+    func schedule(_ trace: TraceState) {
         guard let due = due(trace), due < trace.scheduled ?? Timestamp(unixNano: .max) else { return }
         trace.scheduled = due
         deadlines.push(trace.id, at: due)

@@ -24,6 +24,16 @@ package struct TraceConfiguration: Sendable, Equatable {
     /// Ended traces are forgotten sooner while more spans than that are known, some 260 bytes each.
     package var rememberedSpans = 500_000
 
+    /// A trace with so many spans takes no more of them.
+    package var traceSpans = 250_000
+    /// A trace whose spans have so many bytes takes no more of them: so much is read at once where a whole trace is.
+    package var traceBytes = 256 << 20
+    /// What may be known of traces in memory, their payloads apart; beyond it the oldest that have not ended are let go until
+    /// something comes of them or is due.
+    package var stateBytes = 256 << 20
+    /// About what is known of a span takes, and what a trace takes without its spans, in bytes.
+    package static let knowledge = (span: 260, trace: 1500)
+
     /// The part of it that each of several workers may take: bounds of memory are the process's.
     package func shared(by workers: Int) -> TraceConfiguration {
         var part = self
@@ -31,6 +41,7 @@ package struct TraceConfiguration: Sendable, Equatable {
         part.waitingSpans /= max(workers, 1)
         part.rememberedTraces /= max(workers, 1)
         part.rememberedSpans /= max(workers, 1)
+        part.stateBytes /= max(workers, 1)
         return part
     }
 

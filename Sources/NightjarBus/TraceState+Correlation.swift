@@ -10,7 +10,7 @@ extension TraceState {
 
     /// Whether all that a span inherits is final; without one, that of the root.
     package func isSettled(_ span: SpanID?) -> Bool {
-        let at = span.map { place(of: $0.value) } ?? entries.firstIndex(where: { $0.parent == 0 })
+        let at = span.map { place(of: $0.value) } ?? rootPlace
         return at.map { entries[$0].isSettled } ?? false
     }
 
@@ -21,7 +21,7 @@ extension TraceState {
         reader: any SpanReader
     ) -> (correlation: Correlation, metadata: Value.Object) {
         // A span that is named stands for itself; only a trace as a whole is spoken for by its root.
-        let at = span.map { place(of: $0.value) } ?? entries.firstIndex(where: { $0.parent == 0 })
+        let at = span.map { place(of: $0.value) } ?? rootPlace
         let chain = at.map { references(from: $0).map(reader.outline) } ?? []
         let metadata = chain.reversed().reduce(Value.Object()) { $0.merging($1.metadata) }
         return (Correlation(chain: chain, metadata: metadata), metadata)

@@ -41,7 +41,7 @@ extension TraceState {
     package func noteTags(_ reader: some SpanReader) {
         guard needsTags else { return }
         needsTags = false
-        guard let root = entries.firstIndex(where: { $0.parent == 0 }), let span = reference(root) else {
+        guard let root = rootPlace, let span = reference(root) else {
             return
         }
         for tag in reader.tags(span) where record.tags.insert(tag) { isChanged = true }

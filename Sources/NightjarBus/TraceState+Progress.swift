@@ -51,7 +51,7 @@ extension TraceState {
 extension TraceState {
     /// What ran in a span, or in the trace's root: the entity type of the span or of its nearest ancestor that has one.
     package func entityType(of span: SpanID?) -> String? {
-        var at = (span.map { place(of: $0.value) } ?? entries.firstIndex(where: { $0.parent == 0 })) ?? -1
+        var at = (span.map { place(of: $0.value) } ?? rootPlace) ?? -1
         var steps = 0
         while at >= 0, steps <= entries.count {
             if let entity = entries[at].type.entityType { return entity }

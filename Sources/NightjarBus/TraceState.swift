@@ -3,21 +3,13 @@ package import NightjarSignals
 
 /// What a worker knows of one trace: its spans, how they hang together, and what has been counted. Belongs to one worker.
 package final class TraceState: TraceViewSource {
-    /// One span of the trace.
+    /// One span of the trace. A long trace has many: fields are in the order that leaves the fewest gaps.
     struct Entry {
         let id: UInt64
         var parent: UInt64
         var slab: Slab?
-        var row: Int
         var receivedAt: Timestamp
-        /// A hash of its message, kept when the payload goes.
-        var digest: UInt64 = 0
-        /// Whether its inherited facts are final.
-        var isSettled = false
-        /// Whether it was seen to end: a span that still runs is counted as started only.
-        var hasEnded = false
-        var startCounted = false
-        var endCounted = false
+        private var rowNumber: Int32
         /// The place of its parent, -1 while that is missing.
         var parentPlace: Int32 = -1
         /// The next span that waits for the same parent, or -1.
@@ -26,31 +18,50 @@ package final class TraceState: TraceViewSource {
         var nextSibling: Int32 = -1
         /// The first child that has arrived, or -1.
         var firstChild: Int32 = -1
-        // Copied from the row, so that they outlive the payload.
+        var scope: Int32 = -1
+        var tool: Int32 = -1
+        // The inherited facts, as places in `names`; -1: none.
+        var agent: Int32 = -1
+        var workflow: Int32 = -1
+        // Copied from the row, as what follows, so that they outlive the payload.
         var type = SpanType.generic
-        var start: UInt64 = 0
-        var end: UInt64 = 0
-        var outputTokens = Double.nan
+        var status = SpanStatus.ok
+        /// How its last copy was sent.
+        var convention: UInt8 = 0
+        /// Whether its inherited facts are final.
+        var isSettled = false
+        /// Whether it was seen to end: a span that still runs is counted as started only.
+        var hasEnded = false
+        var startCounted = false
+        var endCounted = false
         var isProviderSDK = false
-        /// A hash of the id of the response that a provider SDK's own span names; 0 for none.
-        var response: UInt64 = 0
         /// Whether the span tells how the tool call above it went, as Claude Code's execution spans do.
         var isToolExecution = false
         /// Whether it is a tool call of which such a span tells how it went.
         var awaitsExecution = false
         /// Whether it is in the list of those that wait for a span beside or below them.
         var isHeld = false
-        /// How its last copy was sent.
-        var convention: UInt8 = 0
+        var start: UInt64 = 0
+        var end: UInt64 = 0
+        var outputTokens = Double.nan
+        /// A hash of the id of the response that a provider SDK's own span names; 0 for none.
+        var response: UInt64 = 0
+        /// A hash of its message, kept when the payload goes.
+        var digest: UInt64 = 0
         /// A hash of the last copy as it came, where several were put together; else 0.
         var mergedDigest: UInt64 = 0
-        var status = SpanStatus.ok
-        var scope: Int32 = -1
-        var tool: Int32 = -1
-        // The inherited facts, as places in `names`; -1: none.
-        var agent: Int32 = -1
-        var workflow: Int32 = -1
         var duplicateOf: UInt64 = 0
+
+        init(id: UInt64, parent: UInt64, slab: Slab, row: Int, receivedAt: Timestamp) {
+            (self.id, self.parent, self.slab, self.receivedAt) = (id, parent, slab, receivedAt)
+            rowNumber = Int32(row)
+        }
+
+        /// Where in its slab the span lies.
+        var row: Int {
+            get { Int(rowNumber) }
+            set { rowNumber = Int32(newValue) }
+        }
     }
 
     /// The trace.
@@ -60,6 +71,12 @@ package final class TraceState: TraceViewSource {
     var entries: [Entry] = []
     /// The first span that waits for a parent id, by that id.
     var waiting: [UInt64: Int32] = [:]
+    /// The first span without a parent.
+    private(set) var rootPlace: Int?
+    /// The bytes of all its spans as they came.
+    var bytes = 0
+    /// Whether it has as many spans, or bytes, as a trace may have.
+    var isFull = false
     /// How many spans are not settled.
     var unsettled = 0
     /// Parent ids that were named and have not arrived.
@@ -115,6 +132,8 @@ package final class TraceState: TraceViewSource {
     package var isChanged = true
     private var places: [UInt64: Int32] = [:]
     private(set) var names: [OwnedText] = []
+    /// Where a name is, by its hash, once there are many.
+    private var namePlaces: [UInt64: Int32] = [:]
 
     /// Small traces are searched, which costs less than a dictionary.
     private static let searchLimit = 12
@@ -141,14 +160,25 @@ package final class TraceState: TraceViewSource {
     func append(_ entry: Entry) -> Int {
         entries.append(entry)
         if !places.isEmpty { places[entry.id] = Int32(entries.count - 1) }
+        if entry.parent == 0, rootPlace == nil { rootPlace = entries.count - 1 }
         return entries.count - 1
     }
 
     /// Keeps a name for as long as the trace lives; -1 for an absent one.
     func keep(_ text: nj_text) -> Int32 {
         guard text.hasBytes else { return -1 }
-        for (index, name) in names.enumerated().suffix(8) where name.text.equals(text) { return Int32(index) }
+        for index in names.indices.suffix(8) where names[index].text.equals(text) { return Int32(index) }
         names.append(OwnedText(text))
+        guard names.count > 8 else { return Int32(names.count - 1) }
+        if namePlaces.isEmpty {
+            for (index, name) in names.enumerated().dropLast() { namePlaces[name.text.digest] = Int32(index) }
+        }
+        let digest = names[names.count - 1].text.digest
+        if let known = namePlaces[digest], names[Int(known)].text.equals(names[names.count - 1].text) {
+            names.removeLast()
+            return known
+        }
+        namePlaces[digest] = Int32(names.count - 1)
         return Int32(names.count - 1)
     }
 

@@ -180,6 +180,10 @@ struct TraceDecoder {
             rejections.add(.tooOld, at: path)
             return
         }
+        if !limits.fullTraces.isEmpty, limits.fullTraces.contains(scratch.row.traceID) {
+            rejections.add(.fullTrace, at: path)
+            return
+        }
         if scratch.facts.text(.logfireType).equals("pending_span"), !scratch.facts.has(.nativeType) {
             dropped += 1
             return

@@ -20,6 +20,9 @@ package struct TraceRequest: Sendable {
         /// A span whose last instant lies before it, in nanoseconds since 1970, is refused; 0: none is too old.
         package var oldestUnixNano: UInt64 = 0
 
+        /// Traces that take no more spans.
+        package var fullTraces: Set<TraceID> = []
+
         /// The bounds of the signals contract, section 11.
         package init() {}
 
@@ -42,6 +45,8 @@ package struct TraceRequest: Sendable {
     package let rejected: Int
     /// How many of those were refused because they are too old.
     package let tooOld: Int
+    /// How many of those were refused because their trace takes no more.
+    package let ofFullTraces: Int
     /// Why spans were refused; nil where none were.
     package let rejectedMessage: String?
 
@@ -84,6 +89,7 @@ package struct TraceRequest: Sendable {
             dropped: decoder.dropped,
             rejected: decoder.rejections.count,
             tooOld: decoder.rejections.count(of: .tooOld),
+            ofFullTraces: decoder.rejections.count(of: .fullTrace),
             rejectedMessage: decoder.rejections.message,
             payload: payload
         )
@@ -114,6 +120,7 @@ struct Rejections {
         case spanBytes
         case attributes
         case tooOld
+        case fullTrace
         case malformedIdentifier
         case withoutPoints
         case malformedPoint
@@ -124,6 +131,7 @@ struct Rejections {
             case .spanBytes: "too large"
             case .attributes: "with too many attributes"
             case .tooOld: "older than retention.refuseOlderThan allows"
+            case .fullTrace: "of a trace that is full (limits.traceSpans, limits.traceBytes)"
             case .malformedIdentifier: "with a malformed trace or span id"
             case .withoutPoints: "without a name or without data of a known kind"
             case .malformedPoint: "without a value or with buckets that do not fit their bounds"

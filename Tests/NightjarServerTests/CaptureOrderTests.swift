@@ -32,6 +32,26 @@ import Testing
         }
     }
 
+    @Test(arguments: Captures.names)
+    func `a recording comes out exactly though what is known of its traces is let go again and again`(
+        client: String
+    ) async throws {
+        let capture = try Captures.named(client)
+        var configuration = TraceConfiguration()
+        (configuration.idlePeriod, configuration.idleTimeout) = (.seconds(600), .seconds(600))
+        configuration.stateBytes = 0
+        try await TestServer.run(trace: configuration) { server in
+            for request in try CaptureOrder.singleSpansShuffled.requests(of: capture) {
+                #expect(try await server.post(request).status == 200)
+                #expect(await server.engine.flush())
+            }
+            #expect(await server.engine.finish())
+            _ = try await exactSpans(of: capture, on: server)
+            _ = try await exactTotals(of: capture, on: server)
+            _ = try await exactSignals(of: capture, on: server)
+        }
+    }
+
     @Test(arguments: ["oi-anthropic", "otel-eval", "pydantic-ai", "synth-claude-code"])
     func `what waited for a span of the same work still counts once after a restart`(client: String)
         async throws

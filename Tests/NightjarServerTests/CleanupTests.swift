@@ -124,6 +124,44 @@ import Testing
         #expect(try await server.exitCode() == 0)
     }
 
+    @Test func `further spans of a trace that is full are refused, and counted, until it is deleted`()
+        async throws
+    {
+        func limit(_ configuration: inout EngineConfiguration) { configuration.trace.traceSpans = 40 }
+        let load = LoadBody(traces: 1, spansPerTrace: 30, valueBytes: 10)
+        try await TestServer.run(change: limit) { server in
+            func post(_ number: Int, oneTrace: Int? = 1) async throws -> Double? {
+                let answer = try await server.post(
+                    load.made(number, oneTrace: oneTrace),
+                    type: "application/json"
+                )
+                #expect(answer.status == 200)
+                #expect(await server.engine.flush())
+                let partial = try answer.json()["partialSuccess"]
+                let message = partial?["errorMessage"]?.string
+                if message?.isEmpty == false { #expect(message?.contains("limits.traceSpans") == true) }
+                return partial?["rejectedSpans"]?.number
+            }
+            #expect(try await post(1) == nil)
+            #expect(try await post(2) == nil, "the bound is looked at before a request is taken")
+            #expect(try await post(3) == 30)
+            #expect(try await post(4, oneTrace: nil) == nil, "other traces are not concerned")
+            let path = "/api/traces/" + String(repeating: "0", count: 31) + "1"
+            let trace = try await server.client.get(path).json()
+            #expect(trace["spans"]?.array?.count == 60)
+            let event = """
+                {"type":"span_ended","exportedSpan":{"traceId":"1","id":"1","name":"a","startTime":1,"endTime":2}}
+                """
+            let refused = try await server.client.send("POST", "/api/events", body: Array(event.utf8))
+            #expect(refused.status == 413)
+            #expect(refused.text.contains("begin another trace"))
+            #expect(try await server.metrics()["nightjar_spans_refused_total{reason=\"trace_full\"}"] == 31)
+            #expect(try await server.client.send("DELETE", path).status == 204)
+            #expect(await server.engine.flush())
+            #expect(try await post(5) == nil)
+        }
+    }
+
     @Test func `spans that are too old are refused alone, and counted`() async throws {
         func refuseOld(_ configuration: inout EngineConfiguration) {
             configuration.refuseOlderThan = .seconds(3600)

@@ -49,6 +49,8 @@ enum Golden {
           inflatedBytes: 64MiB  # default
           valueBytes: 1MiB  # default
           spanBytes: 16MiB  # default
+          traceSpans: 250000  # default
+          traceBytes: 256MiB  # default
           connections: 1024  # default
         query:
           timeout: 10s  # default
@@ -111,6 +113,8 @@ enum Golden {
           inflatedBytes: 32MiB
           valueBytes: 4096
           spanBytes: 2MiB
+          traceSpans: 10000
+          traceBytes: 64MiB
           connections: 100
         query:
           timeout: 1s
@@ -144,15 +148,15 @@ enum Golden {
         db: none  # --db
         plugins:
           dir: rules  # NIGHTJAR_PLUGINS_DIR
-          disabled: [draft, old-one]  # nightjar.yaml:53
-          settings: {slow_tools: {threshold_ms: 2500, word: "12", ratio: 0.5, "on": true, list: [a, 1]}}  # nightjar.yaml:54
+          disabled: [draft, old-one]  # nightjar.yaml:55
+          settings: {slow_tools: {threshold_ms: 2500, word: "12", ratio: 0.5, "on": true, list: [a, 1]}}  # nightjar.yaml:56
           limits:
-            memory: 16MiB  # nightjar.yaml:62
-            time: 20ms  # nightjar.yaml:63
-            loadTime: 5s  # nightjar.yaml:64
-            fuel: 1000000  # nightjar.yaml:65
-            emissions: 10  # nightjar.yaml:66
-            share: 0.5  # nightjar.yaml:67
+            memory: 16MiB  # nightjar.yaml:64
+            time: 20ms  # nightjar.yaml:65
+            loadTime: 5s  # nightjar.yaml:66
+            fuel: 1000000  # nightjar.yaml:67
+            emissions: 10  # nightjar.yaml:68
+            share: 0.5  # nightjar.yaml:69
           testOnReload: true  # --test-on-reload
         logLevel: warn  # --log-level
         metrics:
@@ -188,16 +192,18 @@ enum Golden {
           inflatedBytes: 32MiB  # nightjar.yaml:46
           valueBytes: 4KiB  # nightjar.yaml:47
           spanBytes: 2MiB  # nightjar.yaml:48
-          connections: 100  # nightjar.yaml:49
+          traceSpans: 10000  # nightjar.yaml:49
+          traceBytes: 64MiB  # nightjar.yaml:50
+          connections: 100  # nightjar.yaml:51
         query:
-          timeout: 1s  # nightjar.yaml:51
+          timeout: 1s  # nightjar.yaml:53
         retention:
-          traces: 2d  # nightjar.yaml:69
-          logs: 12h  # nightjar.yaml:70
+          traces: 2d  # nightjar.yaml:71
+          logs: 12h  # nightjar.yaml:72
           metrics: 1h  # NIGHTJAR_RETENTION_METRICS
-          scores: 90d  # nightjar.yaml:71
-          maxBytes: 2GiB  # nightjar.yaml:72
-          refuseOlderThan: 30d  # nightjar.yaml:73
+          scores: 90d  # nightjar.yaml:73
+          maxBytes: 2GiB  # nightjar.yaml:74
+          refuseOlderThan: 30d  # nightjar.yaml:75
 
         """
 }

@@ -20,6 +20,7 @@ struct CoreBlueprint: Sendable {
     let sampler: TraceSampler
     let outlet: SignalOutlet
     let edge: SignalEdge
+    let fullTraces: FullTraces
     let logger: Logger
 
     func makeCore(worker: Int) -> WorkerCore {
@@ -48,6 +49,7 @@ struct CoreBlueprint: Sendable {
             edge: edge,
             minimumLevel: configuration.bus.logLevel,
             received: worker == 0 ? makeReceived(aggregator, source) : nil,
+            fullTraces: fullTraces,
             isResuming: true
         )
     }

@@ -38,6 +38,7 @@ extension Engine {
             }
         }
         try refuseOld(events)
+        try refuseOfFullTraces(events)
         let own = events.filter { event in
             if case .metric(let metric) = event { !isDerived(metric.name) } else { true }
         }
@@ -67,7 +68,7 @@ extension Engine {
             let outcome = LockedValue<Result<SubmissionReceipt, EngineError>?>(nil)
             waitForRoom()
             do throws(EngineError) {
-                let batch = try prepared(events, edge)
+                let batch = try prepared(withoutFullTraces(events), edge)
                 if !batch.rejected.isEmpty { lost(Losses(batch.rejected), "too_large") }
                 accept(batch) { result in
                     outcome.update { $0 = result }
@@ -89,6 +90,16 @@ extension Engine {
             case .success, nil: return true
             }
         }
+    }
+
+    /// Spans of this process whose traces take no more are lost, and counted.
+    private func withoutFullTraces(_ events: [SignalEvent]) -> [SignalEvent] {
+        let full = fullTraces.ids
+        guard !full.isEmpty else { return events }
+        let refused = events.filter { event in event.span.map { full.contains($0.traceID) } ?? false }
+        guard !refused.isEmpty else { return events }
+        lost(Losses(refused), "trace_full")
+        return events.filter { event in event.span.map { !full.contains($0.traceID) } ?? true }
     }
 
     /// Redacts and cuts what came from this process or as events, then puts it in the journal's form.

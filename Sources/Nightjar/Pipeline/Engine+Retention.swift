@@ -26,6 +26,7 @@ extension Engine {
     var spanLimits: TraceRequest.Limits {
         var limits = TraceRequest.Limits()
         limits.spanBytes = configuration.spanBytes
+        limits.fullTraces = fullTraces.ids
         if let oldest { limits.oldestUnixNano = UInt64(max(oldest.unixNano, 0)) }
         return limits
     }
@@ -34,9 +35,24 @@ extension Engine {
         configuration.refuseOlderThan.map { clock.now().advanced(by: .zero - $0) }
     }
 
-    /// Counts spans that were refused for their age.
-    func noteRefused(tooOld: Int) {
-        if tooOld > 0 { counts.refuse(tooOld: tooOld) }
+    /// Counts spans that were refused for their age, or for the size of their trace.
+    func noteRefused(_ request: TraceRequest) {
+        counts.refuse(spans: request.tooOld, "too_old")
+        counts.refuse(spans: request.ofFullTraces, "trace_full")
+    }
+
+    /// - Throws: ``EngineError`` `tooLarge` where a span is of a trace that takes no more.
+    func refuseOfFullTraces(_ events: [SignalEvent]) throws(EngineError) {
+        let full = fullTraces.ids
+        guard !full.isEmpty else { return }
+        let spans = events.compactMap(\.span).filter { full.contains($0.traceID) }
+        guard let first = spans.first else { return }
+        counts.refuse(spans: spans.count, "trace_full")
+        throw EngineError(
+            code: .tooLarge,
+            detail: "trace \(first.traceID) has as many spans as a trace may have (limits.traceSpans, "
+                + "limits.traceBytes); begin another trace"
+        )
     }
 
     /// - Throws: ``EngineError`` `malformed` where a span is too old to be taken.
@@ -44,7 +60,7 @@ extension Engine {
         guard let oldest else { return }
         let old = events.compactMap(\.span).filter { max($0.startTime, $0.endTime ?? $0.startTime) < oldest }
         guard let first = old.first else { return }
-        noteRefused(tooOld: old.count)
+        counts.refuse(spans: old.count, "too_old")
         throw EngineError(
             code: .malformed,
             detail:
@@ -67,12 +83,12 @@ extension Engine {
                 )
             )
         }
-        if counts.tooOld > 0 {
+        for (reason, count) in counts.refusedSpans.sorted(by: { $0.key < $1.key }) {
             add(
                 "nightjar_spans_refused_total",
                 "Spans that were refused, by reason",
-                [Label("reason", "too_old")],
-                Double(counts.tooOld)
+                [Label("reason", reason)],
+                Double(count)
             )
         }
         guard let swept = store?.status.swept, swept.steps + swept.failures > 0 else { return series }

@@ -52,6 +52,7 @@ package final class Engine: Sendable {
     let isClosing = LockedValue(false)
     let retention: LockedValue<Retention?>
     let counts = HostCounts()
+    let fullTraces = FullTraces()
     let payloads: PayloadRedactor
 
     /// Opens the store, loads the plugins, starts the workers and goes on where the last run stopped.
@@ -101,6 +102,7 @@ package final class Engine: Sendable {
             sampler: sampler,
             outlet: SignalOutlet(bus: bus),
             edge: edge,
+            fullTraces: fullTraces,
             logger: logger
         )
         let sink: any EffectsSink =
@@ -131,7 +133,7 @@ package final class Engine: Sendable {
         } catch {
             throw EngineError(error)
         }
-        noteRefused(tooOld: request.tooOld)
+        noteRefused(request)
         if request.spanCount > 0 { try await accept(request, receivedAt: now) }
         return IngestOutcome(
             accepted: request.spanCount + request.dropped,

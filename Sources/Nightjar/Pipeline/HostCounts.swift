@@ -13,7 +13,7 @@ final class HostCounts: Sendable {
         var lost: [Key: Int] = [:]
         var refused: [String: Int] = [:]
         var reportedIDs: Set<String> = []
-        var tooOld = 0
+        var refusedSpans: [String: Int] = [:]
     }
 
     /// So many ids are told of; more are not.
@@ -29,11 +29,13 @@ final class HostCounts: Sendable {
         }
     }
 
-    /// Counts spans that were refused because they are too old.
-    func refuse(tooOld: Int) { state.update { $0.tooOld += tooOld } }
+    /// Counts spans that were refused.
+    func refuse(spans: Int, _ reason: String) {
+        if spans > 0 { state.update { $0.refusedSpans[reason, default: 0] += spans } }
+    }
 
-    /// How many spans were refused because they are too old.
-    var tooOld: Int { state.value.tooOld }
+    /// How many spans were refused, by reason.
+    var refusedSpans: [String: Int] { state.value.refusedSpans }
 
     /// Counts a request or connection that was refused or cut off.
     func refuse(_ reason: String) { state.update { $0.refused[reason, default: 0] += 1 } }

@@ -21,6 +21,8 @@ final class WorkerCore {
     let processing: SignalProcessing
     let sampler: TraceSampler
     private let outlet: SignalOutlet
+    /// Is told of traces that take no more spans.
+    private let fullTraces: FullTraces?
     /// The worker of partition 0 has it.
     private let received: ReceivedMetrics?
     /// What log records say of the content of spans, for the rules.
@@ -60,6 +62,7 @@ final class WorkerCore {
         edge: SignalEdge,
         minimumLevel: LogLevel = .debug,
         received: ReceivedMetrics? = nil,
+        fullTraces: FullTraces? = nil,
         isResuming: Bool = false
     ) {
         self.isResuming = isResuming
@@ -87,6 +90,7 @@ final class WorkerCore {
         self.sampler = sampler
         self.outlet = outlet
         self.received = received
+        self.fullTraces = fullTraces
         self.idleTimeout = idleTimeout
         self.source = source
     }
@@ -126,10 +130,13 @@ final class WorkerCore {
             contents.noteRestored(id)
             assembler.restore(id)
             shed()
+            // Of what was just read back, which is all that no ticket was given to.
+            assembler.park(committed: 0)
         case .resumed: isResuming = false
         case .wake: break
         case .forget(let id):
             assembler.drop(id)
+            fullTraces?.remove(id)
             unjoinedLogs.forget(id)
         case .barrier(let done): barriers.append(done)
         case .finish(let done):
@@ -168,6 +175,8 @@ final class WorkerCore {
 
     func forget(committed: UInt64) {
         assembler.forget(committed: committed)
+        assembler.park(committed: committed)
+        fullTraces?.add(assembler.takeFull())
         received?.forget(committed: committed)
     }
 

@@ -218,7 +218,7 @@ extension Engine {
         guard !messages.isEmpty else { return nil }
         // One message behind the other is the message of all.
         let whole = try decode(Array(messages.joined()))
-        noteRefused(tooOld: whole.tooOld)
+        noteRefused(whole)
         outcome.refuse(whole.rejected)
         guard whole.rejected + whole.dropped > 0 else { return whole }
         var rest: [UInt8] = []

@@ -172,6 +172,18 @@ extension ConfigurationKey {
         ConfigurationKey("limits.valueBytes", .size, \.engine.valueBytes, "a larger OTLP attribute is cut"),
         ConfigurationKey("limits.spanBytes", .size, \.engine.spanBytes, "a larger OTLP span is rejected"),
         ConfigurationKey(
+            "limits.traceSpans",
+            .count,
+            \.engine.trace.traceSpans,
+            "a trace with so many spans takes no more of them"
+        ),
+        ConfigurationKey(
+            "limits.traceBytes",
+            .size,
+            \.engine.trace.traceBytes,
+            "a trace whose spans have so many bytes takes no more of them"
+        ),
+        ConfigurationKey(
             "limits.connections",
             .count,
             \.connections.connections,
