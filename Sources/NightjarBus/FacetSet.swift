@@ -1,6 +1,12 @@
 import CNightjarSignals
 import NightjarSignals
 
+#if canImport(Glibc)
+import Glibc
+#elseif canImport(Darwin)
+import Darwin
+#endif
+
 /// Names that occur in a trace, in the order in which they came: so many, and each so long, that a list can filter by them. Kept in
 /// the form in which they are stored: most traces name the same few again and again, and each is written more than once.
 package struct FacetSet: Sendable, Equatable {
@@ -71,10 +77,14 @@ package struct FacetSet: Sendable, Equatable {
     private func contains(_ name: UnsafeRawBufferPointer) -> Bool {
         guard count > 0 else { return false }
         let found = joined.utf8.withContiguousStorageIfAvailable { bytes in
+            guard let base = bytes.baseAddress, let wanted = name.baseAddress else { return false }
             var start = 1
-            for end in 1..<max(bytes.count, 1) where bytes[end] == Self.separatorByte {
-                if end - start == name.count, bytes[start..<end].elementsEqual(name) { return true }
-                start = end + 1
+            while start < bytes.count,
+                let separator = memchr(base + start, Int32(Self.separatorByte), bytes.count - start)
+            {
+                let length = UnsafeRawPointer(separator) - UnsafeRawPointer(base + start)
+                if length == name.count, memcmp(base + start, wanted, length) == 0 { return true }
+                start += length + 1
             }
             return false
         }
@@ -83,7 +93,7 @@ package struct FacetSet: Sendable, Equatable {
 
     /// A name as a set holds it.
     private static func held(_ name: String) -> String {
-        let held = name.contains(separator) ? String(name.map { $0 == separator ? " " : $0 }) : name
+        let held = name.utf8.contains(separatorByte) ? String(name.map { $0 == separator ? " " : $0 }) : name
         guard held.utf8.count > longestName else { return held }
         var bytes = 0
         return String(

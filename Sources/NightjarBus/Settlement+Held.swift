@@ -118,7 +118,7 @@ extension TraceState {
     /// A hash of the id of the response that a span names; 0 where it names none, or its payload was let go.
     func response(of place: Int) -> UInt64 {
         guard let slab = entries[place].slab else { return 0 }
-        let row = slab.raw.spans + entries[place].row
+        let row = slab.rows + entries[place].row
         let id = slab.attributes(of: row.pointee).last { $0.key == Self.responseID }?.text ?? .absent
         return id.hasBytes ? max(id.digest, 1) : 0
     }

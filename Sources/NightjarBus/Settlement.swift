@@ -5,8 +5,8 @@ import NightjarSignals
 /// another span counts (signals contract, section 7; mapping contract, section 2, rules 4, 5 and 9).
 extension TraceState {
     /// Whether a copy of a span tells of its start though its end is known: such a one opens nothing and replaces nothing.
-    func knowsEnd(of copy: borrowing nj_span) -> Bool {
-        guard !copy.hasEnded, let place = place(of: copy.id) else { return false }
+    func knowsEnd(of copy: UnsafePointer<nj_span>) -> Bool {
+        guard !copy.pointee.hasEnded, let place = place(of: copy.pointee.id) else { return false }
         return entries[place].hasEnded
     }
 
@@ -19,11 +19,11 @@ extension TraceState {
 
     /// Takes a span in, or a later copy of one; returns its place, and whether it was known.
     func take(_ slab: Slab, _ index: Int) -> (place: Int, isKnown: Bool) {
-        let row = slab.raw.spans + index
+        let row = slab.rows + index
         if let place = place(of: row.pointee.id) {
             entries[place].slab = slab
             entries[place].row = index
-            note(row.pointee, at: place, scope: slab.context(of: row.pointee).scope_name)
+            note(row, at: place, scope: slab.context(of: row.pointee).scope_name)
             return (place, true)
         }
         let place = append(
@@ -35,35 +35,39 @@ extension TraceState {
                 receivedAt: slab.receivedAt
             )
         )
-        note(row.pointee, at: place, scope: slab.context(of: row.pointee).scope_name)
+        note(row, at: place, scope: slab.context(of: row.pointee).scope_name)
         unsettled += 1
         link(place)
         return (place, false)
     }
 
     /// Copies what later decisions need from a row: the last copy of a span is the one that holds.
-    private func note(_ row: nj_span, at place: Int, scope: nj_text) {
+    private func note(_ pointer: UnsafePointer<nj_span>, at place: Int, scope: nj_text) {
+        // One access, not one for each field.
+        let entries = entries
+        let type = pointer.pointee.spanType
         let wasMCP = entries[place].type == .mcpToolCall
-        entries[place].type = wasMCP && row.spanType == .toolCall ? .mcpToolCall : row.spanType
-        entries[place].status = row.spanStatus
-        entries[place].start = row.start_nano
-        entries[place].end = row.end_nano
-        entries[place].hasEnded = row.hasEnded
-        entries[place].outputTokens = row.output_tokens
-        entries[place].convention = row.convention
+        entries[place].type = wasMCP && type == .toolCall ? .mcpToolCall : type
+        entries[place].status = pointer.pointee.spanStatus
+        entries[place].start = pointer.pointee.start_nano
+        entries[place].end = pointer.pointee.end_nano
+        entries[place].hasEnded = pointer.pointee.hasEnded
+        entries[place].outputTokens = pointer.pointee.output_tokens
+        entries[place].convention = pointer.pointee.convention
         entries[place].isProviderSDK = isProviderSDK(scope)
-        entries[place].isToolExecution = row.name.equals("claude_code.tool.execution")
+        entries[place].isToolExecution = pointer.pointee.name.equals("claude_code.tool.execution")
         if scope.equals(TraceID.standInScope) { standsFor = id.standIn }
-        switch row.spanType {
+        switch type {
         case .modelGeneration:
             entries[place].scope = keep(scope)
             if entries[place].isProviderSDK { entries[place].response = response(of: place) }
         case .toolCall, .mcpToolCall:
-            entries[place].tool = keep(row.tool)
-            entries[place].awaitsExecution = row.name.equals("claude_code.tool") && row.spanStatus != .error
+            entries[place].tool = keep(pointer.pointee.tool)
+            entries[place].awaitsExecution =
+                pointer.pointee.name.equals("claude_code.tool") && pointer.pointee.spanStatus != .error
             if hasFailedExecution(place) { entries[place].status = .error }
-        case .agentRun: entries[place].agent = keep(row.agent)
-        case .workflowRun: entries[place].workflow = keep(row.workflow)
+        case .agentRun: entries[place].agent = keep(pointer.pointee.agent)
+        case .workflowRun: entries[place].workflow = keep(pointer.pointee.workflow)
         default: break
         }
         guard entries[place].parent == 0 else { return }
@@ -73,18 +77,15 @@ extension TraceState {
 
     /// Connects a new span with its parent and its children.
     private func link(_ place: Int) {
-        let entry = entries[place]
-        missing.remove(entry.id)
+        let entry = (id: entries[place].id, parent: entries[place].parent)
         if entry.parent == 0 {
             // A root hangs under nothing.
         } else if entry.parent != entry.id, let parent = self.place(of: entry.parent) {
             adopt(child: place, parent: parent)
         } else if entry.parent != entry.id {
-            missing.insert(entry.parent)
-            entries[place].nextWaiting = waiting[entry.parent] ?? -1
-            waiting[entry.parent] = Int32(place)
+            entries[place].nextWaiting = waiting.put(place, for: entry.parent)
         }
-        guard var child = waiting.removeValue(forKey: entry.id) else { return }
+        guard !waiting.isEmpty, var child = waiting.take(entry.id) else { return }
         while child >= 0 {
             let next = entries[Int(child)].nextWaiting
             adopt(child: Int(child), parent: place)
@@ -144,6 +145,7 @@ extension TraceState {
     }
 
     func settle(_ place: Int, into settled: inout [Int]) {
+        let entries = entries
         entries[place].isSettled = true
         unsettled -= 1
         let parent = Int(entries[place].parentPlace)
@@ -172,8 +174,9 @@ extension TraceState {
 
     /// The place of the span that counts instead of this one, nil where it counts itself.
     func outer(of place: Int) -> Int? {
+        let entries = entries
+        guard entries[place].type == .modelGeneration || entries[place].type.isTool else { return nil }
         let entry = entries[place]
-        guard entry.type == .modelGeneration || entry.type.isTool else { return nil }
         var at = Int(entry.parentPlace)
         var steps = 0
         while at >= 0, steps < Self.nearby {

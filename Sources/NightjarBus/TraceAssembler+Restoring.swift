@@ -24,7 +24,7 @@ extension TraceAssembler {
         var settled: [Int] = []
         for slab in recalled.slabs {
             for index in 0..<slab.count {
-                if trace.knowsEnd(of: slab.spans[index]) { continue }
+                if trace.knowsEnd(of: slab.rows + index) { continue }
                 let span = trace.completed(slab, index, by: completing)
                 if let old = trace.place(of: slab.spans[index].id) { detach(trace, old) }
                 let (place, isKnown) = trace.take(span)

@@ -112,7 +112,7 @@ package final class TraceAssembler {
         stamp += 1
         var last: TraceState?
         for index in 0..<slab.count {
-            let id = slab.spans[index].traceID
+            let id = slab.rows[index].traceID
             let trace: TraceState
             if let last, last.id == id {
                 trace = last
@@ -190,10 +190,8 @@ package final class TraceAssembler {
     }
 
     private func take(_ trace: TraceState, _ slab: Slab, _ index: Int, into actions: inout [Action]) {
-        let old = trace.place(of: slab.spans[index].id)
-        if let old, isSame(trace.entries[old], slab, index) || trace.knowsEnd(of: slab.spans[index]) {
-            return
-        }
+        let old = trace.place(of: slab.rows[index].id)
+        if let old, isSame(trace, old, slab, index) || trace.knowsEnd(of: slab.rows + index) { return }
         trace.takenStamp = stamp
         let wasRunning = old.map { !trace.entries[$0].hasEnded } ?? false
         if let old, trace.entries[old].slab == nil, trace.isToldAnew(slab, index, at: old) { load(trace) }
@@ -204,11 +202,11 @@ package final class TraceAssembler {
         if let old { detach(trace, old) }
         let (place, isKnown) = trace.take(span)
         hold(span.reference.slab, for: trace)
-        let row = span.reference.row.pointee
-        if !isKnown, row.hasEnded, !row.isEvent { trace.isAnnounced = false }
+        let row = UnsafePointer(span.reference.row)
+        if !isKnown, row.pointee.hasEnded, !row.pointee.isEvent { trace.isAnnounced = false }
         // Whether it is anything at all that a stand-in tells of is not known yet.
-        if reportsArrivals, !row.isDropped, trace.standsFor == nil {
-            let isEnd = row.hasEnded && (!isKnown || wasRunning)
+        if reportsArrivals, !row.pointee.isDropped, trace.standsFor == nil {
+            let isEnd = row.pointee.hasEnded && (!isKnown || wasRunning)
             let arrival = isEnd ? SpanArrival.ended : isKnown ? .updated : .started
             actions.append(.arrived(trace, span.reference, arrival))
         }
@@ -217,9 +215,9 @@ package final class TraceAssembler {
         } else {
             waitingSpans += 1
             knownSpans += 1
-            grow(trace, by: Int(row.encoded.length))
+            grow(trace, by: Int(row.pointee.encoded.length))
         }
-        if !row.isDropped { trace.noteFacets(span.reference.row, place: place) }
+        if !row.pointee.isDropped { trace.noteFacets(row) }
     }
 
     /// A span that came again: completes one that was running, or changes one that was counted.
@@ -237,12 +235,13 @@ package final class TraceAssembler {
         }
     }
 
-    private func isSame(_ entry: TraceState.Entry, _ slab: Slab, _ index: Int) -> Bool {
-        let copy = slab.spans[index]
+    private func isSame(_ trace: TraceState, _ place: Int, _ slab: Slab, _ index: Int) -> Bool {
+        let entry = trace.entries[place]
+        let copy = slab.rows[index].encoded
         guard entry.mergedDigest == 0, let present = entry.slab else {
-            return (entry.mergedDigest == 0 ? entry.digest : entry.mergedDigest) == copy.encoded.digest
+            return (entry.mergedDigest == 0 ? entry.digest : entry.mergedDigest) == copy.digest
         }
-        return present.spans[entry.row].encoded.equals(copy.encoded)
+        return present.rows[entry.row].encoded.equals(copy)
     }
 
     private func finish(_ trace: TraceState, _ slab: Slab, into actions: inout [Action]) {
@@ -271,7 +270,12 @@ package final class TraceAssembler {
     }
 
     private func count(_ trace: TraceState, _ place: Int, into actions: inout [Action]) {
-        let entry = trace.entries[place]
+        let entries = trace.entries
+        let entry = (
+            startCounted: entries[place].startCounted, endCounted: entries[place].endCounted,
+            hasEnded: entries[place].hasEnded, type: entries[place].type,
+            duplicateOf: entries[place].duplicateOf
+        )
         let started = !entry.startCounted
         let ended = entry.hasEnded && !entry.endCounted
         guard started || ended else { return }
@@ -281,7 +285,7 @@ package final class TraceAssembler {
         if ended, entry.duplicateOf == 0, entry.type == .modelGeneration,
             let row = trace.reference(place)?.row
         {
-            trace.noteUsage(row.pointee)
+            trace.noteUsage(row)
         }
         actions.append(.settled(trace, place: place, started: started, ended: ended))
     }
@@ -326,12 +330,12 @@ package final class TraceAssembler {
     }
 
     private func isComplete(_ trace: TraceState) -> Bool {
-        trace.hasRootEnded && trace.missing.isEmpty && (trace.standsFor == nil || trace.unsettled == 0)
+        trace.hasRootEnded && trace.waiting.isEmpty && (trace.standsFor == nil || trace.unsettled == 0)
     }
 
     /// Whether its root, or a parent named though the root has ended, is missing. A root that still runs is not.
     private func isStuck(_ trace: TraceState) -> Bool {
-        !trace.hasRoot || (trace.hasRootEnded && !trace.missing.isEmpty)
+        !trace.hasRoot || (trace.hasRootEnded && !trace.waiting.isEmpty)
     }
 
     private func expire(_ trace: TraceState, _ now: Timestamp, into actions: inout [Action]) {

@@ -3,38 +3,12 @@ import NightjarSignals
 
 extension TraceState {
     /// Adds what a span says to the facets that lists filter by.
-    func noteFacets(_ row: UnsafePointer<nj_span>?, place: Int) {
-        guard let span = row?.pointee else { return }
-        let start = Timestamp(unixNano: Int64(clamping: span.start_nano))
-        // A span without a start says nothing of the trace's.
-        let isEarliest = span.start_nano != 0 && record.start.map { start < $0 } ?? true
-        if isEarliest { record.start = start }
-        if span.end_nano != 0 {
-            let end = Timestamp(unixNano: Int64(clamping: span.end_nano))
-            record.end = max(record.end ?? end, end)
-        }
-        if span.spanStatus == .error { record.hasErrors = true }
-        if span.isRoot || (isEarliest && !hasRoot) { noteRoot(span) }
-        noteNames(span)
-        if record.workflow == nil, span.spanType == .workflowRun { record.workflow = span.workflow.string }
-        if record.user == nil { record.user = span.user_id.string }
-        if record.session == nil { record.session = span.session_id.string }
+    func noteFacets(_ row: UnsafePointer<nj_span>) {
+        if row.pointee.isRoot { needsTags = true }
+        record.note(row, hasRoot: hasRoot)
         record.spanCount = entries.count
-        record.isPartial = !hasRoot || !missing.isEmpty
+        record.isPartial = !hasRoot || !waiting.isEmpty
         isChanged = true
-    }
-
-    private func noteNames(_ span: borrowing nj_span) {
-        switch span.spanType {
-        case .agentRun:
-            if record.agent == nil { record.agent = span.agent.string }
-            record.agents.insert(span.agent)
-        case .modelGeneration:
-            record.models.insert(span.model.hasBytes ? span.model : span.response_model)
-        case .toolCall, .mcpToolCall: record.tools.insert(span.tool)
-        default: break
-        }
-        if span.isRoot { needsTags = true }
     }
 
     /// Adds the tags of the root, where one has come since the last call.
@@ -47,20 +21,48 @@ extension TraceState {
         for tag in reader.tags(span) where record.tags.insert(tag) { isChanged = true }
     }
 
-    private func noteRoot(_ span: nj_span) {
-        record.name = span.name.string ?? ""
-        record.type = span.spanType.name
-        record.status = span.spanStatus
-        record.service = span.service.string ?? record.service
-        record.environment = span.environment.string ?? record.environment
+    /// Adds the tokens of a generation that counts.
+    func noteUsage(_ span: UnsafePointer<nj_span>) {
+        func sum(_ total: Double?, _ value: Double) -> Double? { value.isNaN ? total : (total ?? 0) + value }
+        record.inputTokens = sum(record.inputTokens, span.pointee.input_tokens)
+        record.outputTokens = sum(record.outputTokens, span.pointee.output_tokens)
+        record.cost = sum(record.cost, span.pointee.cost)
+        isChanged = true
+    }
+}
+
+extension TraceRecord {
+    /// Adds what a span says; `hasRoot`: whether the trace's root has come.
+    mutating func note(_ row: UnsafePointer<nj_span>, hasRoot: Bool) {
+        let start = Timestamp(unixNano: Int64(clamping: row.pointee.start_nano))
+        // A span without a start says nothing of the trace's.
+        let isEarliest = row.pointee.start_nano != 0 && self.start.map { start < $0 } ?? true
+        if isEarliest { self.start = start }
+        if row.pointee.end_nano != 0 {
+            let end = Timestamp(unixNano: Int64(clamping: row.pointee.end_nano))
+            self.end = max(self.end ?? end, end)
+        }
+        if row.pointee.spanStatus == .error { hasErrors = true }
+        if row.pointee.isRoot || (isEarliest && !hasRoot) { noteRoot(row) }
+        switch row.pointee.spanType {
+        case .agentRun:
+            if agent == nil { agent = row.pointee.agent.string }
+            agents.insert(row.pointee.agent)
+        case .modelGeneration:
+            models.insert(row.pointee.model.hasBytes ? row.pointee.model : row.pointee.response_model)
+        case .toolCall, .mcpToolCall: tools.insert(row.pointee.tool)
+        case .workflowRun: if workflow == nil { workflow = row.pointee.workflow.string }
+        default: break
+        }
+        if user == nil { user = row.pointee.user_id.string }
+        if session == nil { session = row.pointee.session_id.string }
     }
 
-    /// Adds the tokens of a generation that counts.
-    func noteUsage(_ span: nj_span) {
-        func sum(_ total: Double?, _ value: Double) -> Double? { value.isNaN ? total : (total ?? 0) + value }
-        record.inputTokens = sum(record.inputTokens, span.input_tokens)
-        record.outputTokens = sum(record.outputTokens, span.output_tokens)
-        record.cost = sum(record.cost, span.cost)
-        isChanged = true
+    private mutating func noteRoot(_ row: UnsafePointer<nj_span>) {
+        name = row.pointee.name.string ?? ""
+        type = row.pointee.spanType.name
+        status = row.pointee.spanStatus
+        service = row.pointee.service.string ?? service
+        environment = row.pointee.environment.string ?? environment
     }
 }

@@ -74,7 +74,7 @@ extension TraceState {
         let trace = TraceState(id: id, receivedAt: first)
         for slab in slabs {
             for index in 0..<slab.count
-            where slab.spans[index].traceID == id && !trace.knowsEnd(of: slab.spans[index]) {
+            where slab.spans[index].traceID == id && !trace.knowsEnd(of: slab.rows + index) {
                 _ = trace.take(trace.completed(slab, index, by: completing))
             }
         }

@@ -68,9 +68,11 @@ package final class TraceState: TraceViewSource {
     package let id: TraceID
     /// What the store keeps of it; see ``currentRecord()``.
     package var record: TraceRecord
-    var entries: [Entry] = []
-    /// The first span that waits for a parent id, by that id.
-    var waiting: [UInt64: Int32] = [:]
+    /// The spans by place. Memory of the trace's own, which is read and written without a check of who else does.
+    private(set) var entries = UnsafeMutableBufferPointer<Entry>(start: nil, count: 0)
+    private var capacity = 0
+    /// The first span that waits for a parent id that was named and has not arrived, by that id.
+    var waiting = WaitingChildren()
     /// The first span without a parent.
     private(set) var rootPlace: Int?
     /// The bytes of all its spans as they came.
@@ -79,8 +81,6 @@ package final class TraceState: TraceViewSource {
     var isFull = false
     /// How many spans are not settled.
     var unsettled = 0
-    /// Parent ids that were named and have not arrived.
-    var missing: Set<UInt64> = []
     var hasRoot = false
     var hasRootEnded = false
     var reopened = 0
@@ -131,9 +131,7 @@ package final class TraceState: TraceViewSource {
     /// Whether the record differs from what was last handed over.
     package var isChanged = true
     private var places: [UInt64: Int32] = [:]
-    private(set) var names: [OwnedText] = []
-    /// Where a name is, by its hash, once there are many.
-    private var namePlaces: [UInt64: Int32] = [:]
+    private var names = TextArena()
 
     /// Small traces are searched, which costs less than a dictionary.
     private static let searchLimit = 12
@@ -142,6 +140,12 @@ package final class TraceState: TraceViewSource {
     package init(id: TraceID, receivedAt: Timestamp) {
         self.id = id
         record = TraceRecord(id: id, receivedAt: receivedAt)
+    }
+
+    deinit {
+        entries.deinitialize()
+        entries.deallocate()
+        names.deallocate()
     }
 
     /// The place of a span.
@@ -158,32 +162,32 @@ package final class TraceState: TraceViewSource {
 
     /// Appends a span and returns its place.
     func append(_ entry: Entry) -> Int {
-        entries.append(entry)
+        let count = entries.count
+        if count == capacity { grow() }
+        if let start = entries.baseAddress {
+            (start + count).initialize(to: entry)
+            entries = UnsafeMutableBufferPointer(start: start, count: count + 1)
+        }
         if !places.isEmpty { places[entry.id] = Int32(entries.count - 1) }
         if entry.parent == 0, rootPlace == nil { rootPlace = entries.count - 1 }
         return entries.count - 1
     }
 
-    /// Keeps a name for as long as the trace lives; -1 for an absent one.
-    func keep(_ text: nj_text) -> Int32 {
-        guard text.hasBytes else { return -1 }
-        for index in names.indices.suffix(8) where names[index].text.equals(text) { return Int32(index) }
-        names.append(OwnedText(text))
-        guard names.count > 8 else { return Int32(names.count - 1) }
-        if namePlaces.isEmpty {
-            for (index, name) in names.enumerated().dropLast() { namePlaces[name.text.digest] = Int32(index) }
+    private func grow() {
+        let grown = UnsafeMutablePointer<Entry>.allocate(capacity: max(2 * capacity, 8))
+        if let start = entries.baseAddress {
+            grown.moveInitialize(from: start, count: entries.count)
+            start.deallocate()
         }
-        let digest = names[names.count - 1].text.digest
-        if let known = namePlaces[digest], names[Int(known)].text.equals(names[names.count - 1].text) {
-            names.removeLast()
-            return known
-        }
-        namePlaces[digest] = Int32(names.count - 1)
-        return Int32(names.count - 1)
+        entries = UnsafeMutableBufferPointer(start: grown, count: entries.count)
+        capacity = max(2 * capacity, 8)
     }
 
+    /// Keeps a name for as long as the trace lives; -1 for an absent one.
+    func keep(_ text: nj_text) -> Int32 { text.hasBytes ? names.keep(text) : -1 }
+
     /// A name kept earlier.
-    func name(_ place: Int32) -> nj_text { place < 0 ? .absent : names[Int(place)].text }
+    func name(_ place: Int32) -> nj_text { place < 0 ? .absent : names[place] }
 
     /// The row of a span with its inherited facts filled in; nil where the payload was let go.
     package func reference(_ place: Int) -> SpanReference? {
@@ -205,23 +209,4 @@ package final class TraceState: TraceViewSource {
         madeView = view
         return view
     }
-}
-
-/// A copy of some bytes, freed with its owner.
-final class OwnedText {
-    private let memory: UnsafeMutableRawBufferPointer
-    /// The bytes; valid while this lives.
-    let text: nj_text
-
-    /// Names live longer than payloads, so they are cut: no label keeps more of one anyway.
-    private static let limit = 4096
-
-    init(_ whole: nj_text) {
-        let source = nj_text(bytes: whole.bytes, length: min(whole.length, UInt32(Self.limit)))
-        memory = .allocate(byteCount: max(Int(source.length), 1), alignment: 1)
-        memory.copyMemory(from: source.buffer)
-        text = nj_text(UnsafeRawBufferPointer(rebasing: memory[0..<Int(source.length)]))
-    }
-
-    deinit { memory.deallocate() }
 }

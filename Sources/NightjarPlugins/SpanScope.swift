@@ -165,7 +165,7 @@ final class SpanScope {
             slab = frame?.slab(ref.slab) ?? fetched.lazy.compactMap { $0.slab(ref.slab) }.first
         }
         guard let slab else { return nil }
-        return SpanReference(slab: slab, index: row - UnsafePointer(slab.raw.spans))
+        return SpanReference(slab: slab, index: row - UnsafePointer(slab.rows))
     }
 
     /// A field that is decoded on demand.

@@ -10,15 +10,18 @@ package final class Slab: @unchecked Sendable {
     /// How many spans a slab may hold.
     package static let capacity = 256
 
-    /// The rows, for C.
-    package private(set) var raw = nj_slab()
+    /// What is looked at for every span: behind a pointer, where access costs no check.
+    private struct State {
+        var raw = nj_slab()
+        var holders = 0
+        var heldBytes = 0
+    }
+
+    private let state: UnsafeMutablePointer<State>
+    /// The rows, of which `count` are in use.
+    package let rows: UnsafeMutablePointer<nj_span>
     /// When the request that brought the spans was received.
     package var receivedAt: Timestamp
-
-    /// How many open traces hold on to the slab; kept by its owner.
-    package var holders = 0
-    /// What holding on to the slab was counted as, by whoever counts; kept by its owner.
-    package var heldBytes = 0
     /// The slab's part of the request's bytes, which it shares with the request's other slabs.
     package var payloadShare: Int
 
@@ -43,7 +46,10 @@ package final class Slab: @unchecked Sendable {
         self.spanCapacity = min(max(spanCapacity, 1), Self.capacity)
         self.attributeCapacity = max(attributeCapacity, 1)
         contextCapacity = 4
-        raw.spans = .allocate(capacity: self.spanCapacity)
+        rows = .allocate(capacity: self.spanCapacity)
+        state = .allocate(capacity: 1)
+        state.initialize(to: State())
+        raw.spans = rows
         raw.attributes = .allocate(capacity: self.attributeCapacity)
         raw.contexts = .allocate(capacity: contextCapacity)
     }
@@ -53,10 +59,29 @@ package final class Slab: @unchecked Sendable {
         raw.attributes.deallocate()
         raw.contexts.deallocate()
         for block in arena { block.deallocate() }
+        state.deallocate()
+    }
+
+    /// The rows and what belongs to them, for C.
+    package private(set) var raw: nj_slab {
+        get { state.pointee.raw }
+        _modify { yield &state.pointee.raw }
+    }
+
+    /// How many open traces hold on to the slab; kept by its owner.
+    package var holders: Int {
+        get { state.pointee.holders }
+        set { state.pointee.holders = newValue }
+    }
+
+    /// What holding on to the slab was counted as, by whoever counts; kept by its owner.
+    package var heldBytes: Int {
+        get { state.pointee.heldBytes }
+        set { state.pointee.heldBytes = newValue }
     }
 
     /// How many spans there are.
-    package var count: Int { Int(raw.span_count) }
+    package var count: Int { Int(state.pointee.raw.span_count) }
 
     /// Whether no further span fits.
     package var isFull: Bool { count == spanCapacity }
@@ -78,7 +103,7 @@ package final class Slab: @unchecked Sendable {
 
     /// The span rows.
     package var spans: UnsafeMutableBufferPointer<nj_span> {
-        UnsafeMutableBufferPointer(start: raw.spans, count: count)
+        UnsafeMutableBufferPointer(start: rows, count: count)
     }
 
     /// The attributes of a span, in the order sent.
@@ -97,7 +122,7 @@ package final class Slab: @unchecked Sendable {
     /// Appends a row; there must be room.
     package func append(_ span: nj_span) {
         precondition(!isFull, "the slab holds \(spanCapacity) spans")
-        raw.spans[count] = span
+        rows[count] = span
         raw.span_count += 1
     }
 

@@ -66,11 +66,7 @@ extension nj_text {
     }
 
     /// A hash of the bytes: equal bytes have equal ones, in this process only.
-    package var digest: UInt64 {
-        var hasher = Hasher()
-        hasher.combine(bytes: buffer)
-        return UInt64(bitPattern: Int64(hasher.finalize()))
-    }
+    package var digest: UInt64 { nj_digest(bytes, Int(length)) }
 
     /// The text without its first `count` bytes.
     package func dropFirst(_ count: Int) -> nj_text {

@@ -14,7 +14,7 @@ package struct SpanReference {
     }
 
     /// The row itself; valid while the slab lives, writable by the slab's owner.
-    package var row: UnsafeMutablePointer<nj_span> { slab.raw.spans + index }
+    package var row: UnsafeMutablePointer<nj_span> { slab.rows + index }
 }
 
 /// What can show a whole trace when someone asks.

@@ -231,7 +231,7 @@ extension Submission {
     /// About how many bytes the submission holds; the texts of annotations are counted, the small change is guessed.
     fileprivate var weight: Int {
         let annotation = 512
-        return 256 + (deletions.count + undos.count) * 64
+        return 256 + heldBytes + (deletions.count + undos.count) * 64
             + chunks.reduce(0) { $0 + $1.payload.count + 64 }
             + plugins.reduce(0) { $0 + $1.weight }
             + scores.reduce(0) {

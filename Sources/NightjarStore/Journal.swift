@@ -99,6 +99,8 @@ package struct Submission: Sendable {
     package var undos: [ScoreUndo] = []
     /// Whether scores that are new here are taken for counted: nobody will count them.
     package var isBackfill = false
+    /// The bytes that whoever waits for the outcome holds on to meanwhile: they count for the bound of the queue.
+    package var heldBytes = 0
     /// When the request was received.
     package var receivedAt: Timestamp
     /// Who waits for the outcome.

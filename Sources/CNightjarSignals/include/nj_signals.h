@@ -107,6 +107,9 @@ typedef struct nj_label {
     nj_text name, value;
 } nj_label;
 
+// A hash of bytes: equal bytes have equal ones, in this process only, so that nobody can prepare two that collide.
+uint64_t nj_digest(const char *bytes, size_t length);
+
 // The process's attribute keys. Thread-safe; look-ups take no lock. At most NJ_SYMBOL_LIMIT keys of at most
 // NJ_SYMBOL_LENGTH bytes; beyond either, a key has no symbol (-1).
 enum { NJ_SYMBOL_LIMIT = 16384, NJ_SYMBOL_LENGTH = 256 };

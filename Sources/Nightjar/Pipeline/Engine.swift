@@ -212,7 +212,7 @@ package final class Engine: Sendable {
         guard let store else { return dispatch(request, known: [], sequence: 0, sequences: [:]) }
         let chunks = request.chunks()
         _ = try await submit(to: store) { completion in
-            Submission(
+            var submission = Submission(
                 chunks: chunks.map(JournalChunk.init),
                 receivedAt: receivedAt
             ) { [self] result in
@@ -222,6 +222,8 @@ package final class Engine: Sendable {
                 }
                 completion(result)
             }
+            submission.heldBytes = request.slabs.reduce(0) { $0 + $1.slab.retainedBytes }
+            return submission
         }
     }
 

@@ -263,10 +263,16 @@ final class WorkerCore {
     }
 
     private func noteProgress(_ slabs: [Slab], _ sequence: Int64) {
+        // A bit for each partition: a request has many spans of few.
+        var partitions: UInt64 = 0
         for slab in slabs {
-            for span in slab.spans {
-                noteProgress(Partition.of(span.traceID), sequence)
+            for index in 0..<slab.count {
+                partitions |= 1 << UInt64(Partition.of(slab.rows[index].traceID))
             }
+        }
+        while partitions != 0 {
+            noteProgress(partitions.trailingZeroBitCount, sequence)
+            partitions &= partitions - 1
         }
     }
 
