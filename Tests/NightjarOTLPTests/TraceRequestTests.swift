@@ -42,6 +42,42 @@ struct TraceRequestTests {
         }
     }
 
+    @Test func `a chunk is the bytes that came of its trace, each resource and scope once for neighbours`()
+        throws
+    {
+        func span(_ trace: UInt8, _ id: UInt8, _ text: Int = 0) -> TestSpan {
+            var span = TestSpan()
+            (span.trace, span.id) = (Array(repeating: trace, count: 16), Array(repeating: id, count: 8))
+            span.attributes = [("input.value", .text(String(repeating: "x", count: text)))]
+            return span
+        }
+        let (first, second) = (
+            [("service.name", TestValue.text("a"))], [("service.name", TestValue.text("b"))]
+        )
+        let sent =
+            body([span(1, 1), span(2, 2), span(1, 3, 20_000)], scope: "s", resource: first)
+            + body([span(1, 4)], scope: "t", resource: first)
+            + body([span(2, 5, 300), span(3, 6), span(2, 7)], scope: "s", resource: second)
+        let chunks = try Self.decode(sent).chunks()
+        #expect(chunks.map(\.spanCount) == [3, 3, 1])
+        #expect(
+            chunks.map(\.traceID)
+                == [1, 2, 3].map {
+                    TraceID(high: 0x0101_0101_0101_0101 * $0, low: 0x0101_0101_0101_0101 * $0)
+                }
+        )
+        let again = try TraceRequest.decode(
+            chunks[0].payload,
+            encoding: .protobuf,
+            receivedAt: Timestamp(unixNano: 1),
+            workers: 1
+        )
+        #expect(again.references.map(\.row.pointee.id) == [1, 3, 4].map { 0x0101_0101_0101_0101 * $0 })
+        let (lone, pair) = (body([span(2, 2)], scope: "s", resource: first), [span(2, 5, 300), span(2, 7)])
+        #expect(chunks[1].payload == lone + body(pair, scope: "s", resource: second))
+        #expect(chunks[2].payload == body([span(3, 6)], scope: "s", resource: second))
+    }
+
     @Test func `a trace stays with one worker, in the order sent`() throws {
         let spans = (0..<600).map { index -> TestSpan in
             var span = TestSpan()
@@ -65,7 +101,7 @@ struct TraceRequestTests {
     @Test func `a request of one trace is its own chunk`() throws {
         let bytes = body([TestSpan(), TestSpan(id: [9])])
         let chunk = try #require(try Self.decode(bytes).chunks().first)
-        #expect(chunk.payload.array == bytes)
+        #expect(chunk.payload == bytes)
     }
 
     @Test func `spans with unfit ids are rejected alone`() throws {

@@ -256,7 +256,7 @@ extension JournalChunk {
             traceID: chunk.traceID,
             partition: chunk.partition,
             spanCount: chunk.spanCount,
-            payload: Array(chunk.payload.bytes)
+            payload: chunk.payload
         )
     }
 }
