@@ -14,12 +14,9 @@ final class FieldTable: Sendable {
         let rank: UInt16
     }
 
-    /// For each symbol where its roles begin.
-    nonisolated(unsafe) let starts: UnsafeMutablePointer<UInt16>
-    // Unsafe: all three are written in `init` only.
-    /// For each symbol how many roles it has: 0 for most.
-    nonisolated(unsafe) let counts: UnsafeMutablePointer<UInt8>
-    // Unsafe: see above.
+    /// For each symbol where its roles begin, times 256, and how many there are: 0 for most.
+    nonisolated(unsafe) let ranges: UnsafeMutablePointer<UInt32>
+    // Unsafe: both are written in `init` only.
     /// The roles, those of one key together.
     nonisolated(unsafe) let roles: UnsafeMutablePointer<Role>
     // Unsafe: see above.
@@ -35,15 +32,12 @@ final class FieldTable: Sendable {
                 bySymbol[Int(symbol), default: []].append(role)
             }
         }
-        starts = .allocate(capacity: Int(NJ_SYMBOL_LIMIT))
-        starts.initialize(repeating: 0, count: Int(NJ_SYMBOL_LIMIT))
-        counts = .allocate(capacity: Int(NJ_SYMBOL_LIMIT))
-        counts.initialize(repeating: 0, count: Int(NJ_SYMBOL_LIMIT))
+        ranges = .allocate(capacity: Int(NJ_SYMBOL_LIMIT))
+        ranges.initialize(repeating: 0, count: Int(NJ_SYMBOL_LIMIT))
         roles = .allocate(capacity: bySymbol.values.reduce(0) { $0 + $1.count })
         var next = 0
         for (symbol, list) in bySymbol {
-            starts[symbol] = UInt16(next)
-            counts[symbol] = UInt8(list.count)
+            ranges[symbol] = UInt32(next << 8 | list.count)
             for role in list {
                 (roles + next).initialize(to: role)
                 next += 1

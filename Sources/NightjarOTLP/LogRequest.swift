@@ -28,7 +28,7 @@ package struct LogRequest: Sendable {
         let payload =
             switch encoding {
             case .protobuf: body
-            case .json: Payload(try JSONTranscoder.transcode(body.bytes, .logsRequest))
+            case .json: try JSONTranscoder.transcode(body.bytes, .logsRequest)
             }
         var request = LogRequest()
         var walker = RequestWalker(("resource_logs", "scope_logs", "log_records"))

@@ -23,7 +23,7 @@ package struct MetricRequest: Sendable {
     ) throws(OTLPError) -> Payload {
         switch encoding {
         case .protobuf: body
-        case .json: Payload(try JSONTranscoder.transcode(body.bytes, .metricsRequest))
+        case .json: try JSONTranscoder.transcode(body.bytes, .metricsRequest)
         }
     }
 

@@ -58,15 +58,6 @@ enum OTLPMessage: Int, CaseIterable {
     /// Its fields.
     var fields: [Field] { Self.table[rawValue] }
 
-    /// The field of a name; nil for one that is not known.
-    @inline(__always)
-    func field(_ key: JSONReader.Text) -> Field? {
-        for field in Self.table[rawValue] where key.equals(field.name) || key.equals(field.original) {
-            return field
-        }
-        return nil
-    }
-
     private var definition: [Field] {
         switch self {
         case .traceRequest:

@@ -8,8 +8,7 @@ struct SpanFacts {
     private let best: UnsafeMutablePointer<UInt32>
     private let attributes: UnsafePointer<nj_attribute>
     // The table's memory, which is never freed, without the reference to the table: copies of facts count none.
-    private let starts = FieldTable.shared.starts
-    private let counts = FieldTable.shared.counts
+    private let ranges = FieldTable.shared.ranges
     private let roles = FieldTable.shared.roles
     private static let absent = UInt32.max
     private static let fieldCount = Field.allCases.count
@@ -29,19 +28,24 @@ struct SpanFacts {
     /// Takes note of the attribute at `place`, whose key is `symbol`.
     @inline(__always)
     func note(_ symbol: Int32, at place: Int) {
-        guard symbol >= 0, counts[Int(symbol)] != 0 else { return }
-        noteRoles(Int(symbol), at: place)
+        guard symbol >= 0 else { return }
+        let range = ranges[Int(symbol)]
+        guard range != 0 else { return }
+        noteRoles(range, at: place)
     }
 
-    private func noteRoles(_ symbol: Int, at place: Int) {
-        let first = Int(starts[symbol])
-        for index in first..<first + Int(counts[symbol]) {
-            let role = roles[index]
-            guard isUsable(attributes[place], as: role.form) else { continue }
-            let value = UInt32(role.rank) << 16 | UInt32(0xFFFF - place)
-            let slot = Int(role.field.rawValue)
-            if value < best[slot] { best[slot] = value }
-        }
+    private func noteRoles(_ range: UInt32, at place: Int) {
+        let attribute = attributes + place
+        var role = roles + Int(range >> 8)
+        let end = role + Int(range & 0xFF)
+        repeat {
+            if isUsable(attribute, as: role.pointee.form) {
+                let value = UInt32(role.pointee.rank) << 16 | UInt32(0xFFFF - place)
+                let slot = best + Int(role.pointee.field.rawValue)
+                if value < slot.pointee { slot.pointee = value }
+            }
+            role += 1
+        } while role < end
     }
 
     /// The attribute that holds for a field.
@@ -78,20 +82,25 @@ struct SpanFacts {
     }
 }
 
-private func isUsable(_ attribute: nj_attribute, as form: Field.Form) -> Bool {
-    let isText = attribute.tag == UInt8(NJ_STRING.rawValue) && attribute.length > 0
+@inline(__always)
+private func isUsable(_ attribute: UnsafePointer<nj_attribute>, as form: Field.Form) -> Bool {
+    let tag = UInt32(attribute.pointee.tag)
+    let isText = tag == NJ_STRING.rawValue && attribute.pointee.length > 0
     switch form {
     case .text: return isText
     case .scalar:
-        return isText || attribute.tag == UInt8(NJ_INT.rawValue) || attribute.tag == UInt8(NJ_BOOL.rawValue)
-            || (attribute.tag == UInt8(NJ_DOUBLE.rawValue) && attribute.value.number.isFinite)
-    case .number: return number(attribute) >= 0
+        return isText || tag == NJ_INT.rawValue || tag == NJ_BOOL.rawValue
+            || (tag == NJ_DOUBLE.rawValue && attribute.pointee.value.number.isFinite)
+    case .number:
+        return tag == NJ_INT.rawValue
+            ? attribute.pointee.value.integer >= 0 : number(attribute.pointee) >= 0
     case .list:
         return isText
-            ? !attribute.text.equals("[]") : attribute.tag == UInt8(NJ_ARRAY.rawValue) && attribute.length > 0
-    case .provider: return isText && !ProviderNames.isFramework(attribute.text)
-    case .anyText: return attribute.tag == UInt8(NJ_STRING.rawValue)
-    case .any: return attribute.tag != UInt8(NJ_NONE.rawValue)
+            ? !attribute.pointee.text.equals("[]")
+            : tag == NJ_ARRAY.rawValue && attribute.pointee.length > 0
+    case .provider: return isText && !ProviderNames.isFramework(attribute.pointee.text)
+    case .anyText: return tag == NJ_STRING.rawValue
+    case .any: return tag != NJ_NONE.rawValue
     }
 }
 
@@ -109,5 +118,5 @@ func number(_ attribute: nj_attribute) -> Double {
 
 /// The number that a text is; NaN where it is none.
 func number(_ text: nj_text) -> Double {
-    text.string.flatMap(Double.init) ?? .nan
+    plainDecimal(text.buffer) ?? text.string.flatMap(Double.init) ?? .nan
 }

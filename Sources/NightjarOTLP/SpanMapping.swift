@@ -30,7 +30,7 @@ enum SpanMapping {
     }
 
     private static func setNames(_ span: SpanWords, _ row: inout nj_span) {
-        let type = row.spanType
+        let type = SpanType(rawValue: row.type) ?? .generic
         row.agent = NameRules.agent(span, type: type)
         row.workflow = NameRules.workflow(span, type: type)
         if type.isTool { row.tool = NameRules.tool(span) }

@@ -11,6 +11,9 @@ final class ScratchMemory: @unchecked Sendable {
     private static let pool = ScratchPool()
 
     let attributes: UnsafeMutablePointer<nj_attribute>
+    let row: UnsafeMutablePointer<nj_span>
+    /// A row with nothing stated.
+    let blank: UnsafeMutablePointer<nj_span>
     let capacity: Int
     let facts: SpanFacts
     let keys = KeyCache()
@@ -28,12 +31,18 @@ final class ScratchMemory: @unchecked Sendable {
     private init(capacity: Int) {
         self.capacity = capacity
         attributes = .allocate(capacity: max(capacity, 1))
+        row = .allocate(capacity: 1)
+        row.initialize(to: .blank)
+        blank = .allocate(capacity: 1)
+        blank.initialize(to: .blank)
         facts = SpanFacts(attributes)
     }
 
     deinit {
         facts.deallocate()
         keys.deallocate()
+        row.deallocate()
+        blank.deallocate()
         attributes.deallocate()
     }
 }
@@ -42,7 +51,7 @@ final class ScratchMemory: @unchecked Sendable {
 struct SpanScratch {
     private(set) var outcome = SpanOutcome()
     private(set) var attributeCount = 0
-    var row = nj_span.blank
+    let row: UnsafeMutablePointer<nj_span>
     let facts: SpanFacts
 
     private let owner: ScratchMemory
@@ -50,12 +59,12 @@ struct SpanScratch {
     private let memory: UnsafeMutablePointer<nj_attribute>
     private let capacity: Int
     private var idsAreValid = true
-    private let blank = nj_span.blank
 
     init(capacity: Int) {
         owner = ScratchMemory.take(capacity: capacity)
         self.capacity = capacity
         memory = owner.attributes
+        row = owner.row
         keys = owner.keys
         facts = owner.facts
     }
@@ -69,12 +78,14 @@ struct SpanScratch {
     }
 
     /// Whether trace and span id are there and no id is longer than it may be.
-    var hasValidIDs: Bool { idsAreValid && row.id != 0 && row.traceID.isValid }
+    var hasValidIDs: Bool {
+        idsAreValid && row.pointee.id != 0 && (row.pointee.trace_high | row.pointee.trace_low) != 0
+    }
 
     /// Reads a Span message.
     mutating func read(_ message: WireReader) throws(WireError) {
         var reader = message
-        row = blank
+        row.update(from: owner.blank, count: 1)
         outcome = SpanOutcome()
         attributeCount = 0
         idsAreValid = true
@@ -82,36 +93,47 @@ struct SpanScratch {
         while !reader.isAtEnd {
             let tag = try reader.tag()
             switch tag {
-            case SpanTag.attribute: try readAttribute(try reader.message())
+            case SpanTag.attribute: try readAttributes(&reader)
             case SpanTag.traceID: readTraceID(try reader.bytes())
-            case SpanTag.spanID: row.id = identifier(try reader.bytes(), 8).low
-            case SpanTag.parentID: row.parent_id = identifier(try reader.bytes(), 8).low
-            case SpanTag.name: row.name = try reader.bytes()
+            case SpanTag.spanID: row.pointee.id = identifier(try reader.bytes(), 8).low
+            case SpanTag.parentID: row.pointee.parent_id = identifier(try reader.bytes(), 8).low
+            case SpanTag.name: row.pointee.name = try reader.bytes()
             case SpanTag.kind:
                 let kind = try reader.varint()
-                row.kind = (1...5).contains(kind) ? UInt8(kind) : SpanKind.internal.rawValue
-            case SpanTag.start: row.start_nano = try reader.fixed64()
-            case SpanTag.end: row.end_nano = try reader.fixed64()
+                row.pointee.kind = (1...5).contains(kind) ? UInt8(kind) : SpanKind.internal.rawValue
+            case SpanTag.start: row.pointee.start_nano = try reader.fixed64()
+            case SpanTag.end: row.pointee.end_nano = try reader.fixed64()
             case SpanTag.event: try outcome.noteEvent(try reader.message())
             case SpanTag.link: try outcome.validateLink(try reader.message())
             case SpanTag.status: try outcome.readStatus(try reader.message())
             default: try reader.skip(tag)
             }
         }
-        if !row.name.isPresent { row.name = nj_text("") }
+        if !row.pointee.name.isPresent { row.pointee.name = nj_text("") }
     }
 
-    @inline(__always)
-    private mutating func readAttribute(_ message: WireReader) throws(WireError) {
-        attributeCount &+= 1
-        guard attributeCount <= capacity else { return try validateAttribute(message) }
-        let place = attributeCount &- 1
-        let row = memory + place
-        if !message.plainAttribute(into: row) { try readAnyAttribute(message, into: row) }
-        guard let key = row.pointee.key_bytes else { return }
-        let symbol = keys.symbol(key, Int(row.pointee.key_length))
-        row.pointee.key = symbol
-        facts.note(symbol, at: place)
+    /// Reads the attribute whose tag was read and those that follow: most senders write all of a span's together.
+    private mutating func readAttributes(_ reader: inout WireReader) throws(WireError) {
+        var rest = reader
+        var place = attributeCount
+        var previous = keys.start
+        repeat {
+            let message = try rest.message()
+            if place < capacity {
+                let row = memory + place
+                if !message.plainAttribute(into: row) { try readAnyAttribute(message, into: row) }
+                if let key = row.pointee.key_bytes {
+                    let symbol = keys.symbol(key, Int(row.pointee.key_length), after: &previous)
+                    row.pointee.key = symbol
+                    facts.note(symbol, at: place)
+                }
+            } else {
+                try validateAttribute(message)
+            }
+            place &+= 1
+        } while rest.skip(ifNext: SpanTag.attribute)
+        attributeCount = place
+        reader = rest
     }
 
     @inline(never)
@@ -131,7 +153,7 @@ struct SpanScratch {
     }
 
     private mutating func readTraceID(_ bytes: nj_text) {
-        (row.trace_high, row.trace_low) = identifier(bytes, 16)
+        (row.pointee.trace_high, row.pointee.trace_low) = identifier(bytes, 16)
     }
 
     /// A big-endian id of at most `limit` bytes; a shorter one is padded with zeros in front.
@@ -140,9 +162,17 @@ struct SpanScratch {
             idsAreValid = false
             return (0, 0)
         }
+        let raw = bytes.buffer
+        if raw.count == 16 {
+            return (
+                UInt64(bigEndian: raw.loadUnaligned(as: UInt64.self)),
+                UInt64(bigEndian: raw.loadUnaligned(fromByteOffset: 8, as: UInt64.self))
+            )
+        }
+        if raw.count == 8 { return (0, UInt64(bigEndian: raw.loadUnaligned(as: UInt64.self))) }
         var high: UInt64 = 0
         var low: UInt64 = 0
-        for byte in bytes.buffer {
+        for byte in raw {
             high = high << 8 | low >> 56
             low = low << 8 | UInt64(byte)
         }

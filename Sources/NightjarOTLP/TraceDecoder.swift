@@ -176,11 +176,12 @@ struct TraceDecoder {
             rejections.add(.attributes, at: path)
             return
         }
-        guard max(scratch.row.start_nano, scratch.row.end_nano) >= limits.oldestUnixNano else {
+        guard max(scratch.row.pointee.start_nano, scratch.row.pointee.end_nano) >= limits.oldestUnixNano
+        else {
             rejections.add(.tooOld, at: path)
             return
         }
-        if !limits.fullTraces.isEmpty, limits.fullTraces.contains(scratch.row.traceID) {
+        if !limits.fullTraces.isEmpty, limits.fullTraces.contains(scratch.row.pointee.traceID) {
             rejections.add(.fullTrace, at: path)
             return
         }
@@ -188,45 +189,49 @@ struct TraceDecoder {
             dropped += 1
             return
         }
-        scratch.row.encoded = encoded
+        scratch.row.pointee.encoded = encoded
         file()
     }
 
     /// Puts the span that was read into its worker's slab.
     private mutating func file() {
-        let lane = Partition.of(scratch.row.traceID) % lanes.count
+        let row = scratch.row
+        // By its fields: what is computed of a row is computed of a copy of it.
+        let trace = TraceID(high: row.pointee.trace_high, low: row.pointee.trace_low)
+        let lane = Partition.of(trace) % lanes.count
         let slab = openSlab(lane)
         if lanes[lane].contextNumber != contextNumber { addContext(slab, lane) }
-        scratch.row.context = lanes[lane].context
+        row.pointee.context = lanes[lane].context
         if scratch.facts.has(.nativeType) {
             appendNative(slab)
         } else {
-            scratch.row.first_attribute = slab.append(scratch.attributes)
-            scratch.row.attribute_count = UInt32(scratch.attributeCount)
+            row.pointee.first_attribute = slab.append(scratch.attributes)
+            row.pointee.attribute_count = UInt32(scratch.attributeCount)
         }
         let words = SpanWords(
             scratch.facts,
-            name: scratch.row.name,
+            name: row.pointee.name,
             scope: context.scope_name,
-            isRoot: scratch.row.isRoot,
+            isRoot: row.pointee.parent_id == 0,
             slab: slab
         )
-        SpanMapping.apply(words, scratch.outcome, context, to: &scratch.row)
+        SpanMapping.apply(words, scratch.outcome, context, to: &row.pointee)
         if scratch.outcome.hasEvaluations || scratch.facts.has(.verdict) {
-            scratch.row.flags |= UInt8(NJ_SPAN_HAS_EVALUATIONS.rawValue)
+            row.pointee.flags |= UInt8(NJ_SPAN_HAS_EVALUATIONS.rawValue)
         }
-        slab.append(scratch.row)
+        slab.append(copyOf: row)
         spanCount += 1
     }
 
     /// Appends the attributes of a span of our own, those that are not the span's behind those that are.
     private mutating func appendNative(_ slab: Slab) {
+        let row = scratch.row
         let added = NativeKeys.Added(scratch.facts.attribute(.nativeAdded))
-        scratch.row.first_attribute = slab.attributeCount
+        row.pointee.first_attribute = slab.attributeCount
         for attribute in scratch.attributes where !added.isCarried(attribute) { _ = slab.append(attribute) }
-        scratch.row.attribute_count = slab.attributeCount - scratch.row.first_attribute
+        row.pointee.attribute_count = slab.attributeCount - row.pointee.first_attribute
         for attribute in scratch.attributes where added.isCarried(attribute) { _ = slab.append(attribute) }
-        scratch.row.carried_count = UInt16(scratch.attributeCount) - UInt16(scratch.row.attribute_count)
+        row.pointee.carried_count = UInt16(scratch.attributeCount) - UInt16(row.pointee.attribute_count)
     }
 
     private mutating func openSlab(_ lane: Int) -> Slab {

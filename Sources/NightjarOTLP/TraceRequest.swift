@@ -56,7 +56,7 @@ package struct TraceRequest: Sendable {
     package static func protobuf(_ body: Payload, encoding: Encoding) throws(OTLPError) -> Payload {
         switch encoding {
         case .protobuf: body
-        case .json: Payload(try JSONTranscoder.traceRequest(body.bytes))
+        case .json: try JSONTranscoder.traceRequest(body.bytes)
         }
     }
 

@@ -76,6 +76,14 @@ struct WireReader {
         return try longTag()
     }
 
+    /// Reads a tag of one byte if it is the next one.
+    @inline(__always)
+    mutating func skip(ifNext tag: UInt32) -> Bool {
+        guard at != end, UInt32(at.pointee) == tag else { return false }
+        at += 1
+        return true
+    }
+
     @inline(never)
     private mutating func longTag() throws(WireError) -> UInt32 {
         let tag = try varint()

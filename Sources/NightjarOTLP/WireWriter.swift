@@ -73,12 +73,9 @@ struct WireWriter {
 }
 
 /// How many bytes a number takes as a varint.
-func varintSize(_ value: Int) -> Int {
-    var size = 1
-    var rest = UInt64(value)
-    while rest >= 0x80 {
-        rest >>= 7
-        size += 1
-    }
-    return size
-}
+@inline(__always)
+func varintSize(_ value: UInt64) -> Int { (70 &- (value | 1).leadingZeroBitCount) / 7 }
+
+/// How many bytes a length takes as a varint.
+@inline(__always)
+func varintSize(_ value: Int) -> Int { varintSize(UInt64(value)) }

@@ -32,12 +32,9 @@ struct OTLPRoutes {
         _ signal: ExportResponse.Signal,
         _ ingest: (Payload, BodyEncoding) async throws -> Engine.IngestOutcome
     ) async -> Response {
-        let mediaType = request.headers[.contentType].map { String($0.prefix { $0 != ";" }) } ?? ""
-        let encoding: BodyEncoding
-        switch mediaType.lowercased().trimmingSpaces() {
-        case "application/x-protobuf", "application/protobuf": encoding = .protobuf
-        case "application/json": encoding = .json
-        default:
+        let contentType = request.headers[.contentType] ?? ""
+        guard let encoding = BodyEncoding(contentType: contentType) else {
+            let mediaType = contentType.prefix { $0 != ";" }
             let problem = Problem(
                 .unsupportedMediaType,
                 "Content-Type \(mediaType.isEmpty ? "(none)" : mediaType) is not understood; "
@@ -94,12 +91,23 @@ extension Problem {
 }
 
 extension BodyEncoding {
+    /// What a Content-Type says; nil for another.
+    fileprivate init?(contentType: String) {
+        // As nearly all senders write it: letters of either case and parameters are not looked for in each request.
+        switch contentType {
+        case "application/x-protobuf": self = .protobuf
+        case "application/json": self = .json
+        default:
+            let mediaType = contentType.lowercased().prefix { $0 != ";" }.split(separator: " ")
+            guard mediaType.count == 1 else { return nil }
+            switch mediaType[0] {
+            case "application/x-protobuf", "application/protobuf": self = .protobuf
+            case "application/json": self = .json
+            default: return nil
+            }
+        }
+    }
+
     fileprivate var mediaType: String { self == .json ? "application/json" : "application/x-protobuf" }
     fileprivate var response: TraceRequest.Encoding { self == .json ? .json : .protobuf }
-}
-
-extension String {
-    fileprivate func trimmingSpaces() -> String {
-        String(drop { $0 == " " }.reversed().drop { $0 == " " }.reversed())
-    }
 }

@@ -17,7 +17,9 @@ extension Request {
         let scope = RequestScope.current
         let sent: Payload
         do {
-            sent = try await body.collect(upTo: limit).withUnsafeReadableBytes { Payload($0) }
+            // One of stated length came as a whole, and nothing of it here.
+            let pieces = try await body.collect(upTo: limit)
+            sent = scope?.takeBody() ?? pieces.withUnsafeReadableBytes { Payload($0) }
         } catch is NIOTooManyBytesError {
             throw tooLarge
         }

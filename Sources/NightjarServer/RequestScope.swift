@@ -24,6 +24,9 @@ final class RequestScope: ReadClient {
     /// Whether the body was thrown away for lack of room.
     var isBodyRefused: Bool { presence?.isRefused(number) ?? false }
 
+    /// The body, where it came as a whole; given once.
+    func takeBody() -> Payload? { presence?.takeBody(of: number) }
+
     /// Whether nobody waits for the answer any more.
     var isAbandoned: Bool { presence?.isGone ?? false }
 

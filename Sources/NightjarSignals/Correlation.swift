@@ -140,6 +140,22 @@ extension Correlation {
         }
     }
 
+    /// Whether metadata states any of these facts.
+    package static func isStated(in metadata: Value.Object) -> Bool {
+        metadata.entries.contains { entry in
+            entry.key == "experimentId" || runContext.contains { $0.name == entry.key }
+        }
+    }
+
+    /// Takes these facts from a span's metadata and from nowhere else; an experiment may be stated by its id.
+    package mutating func replace(metadata: Value.Object) {
+        for (_, path) in Self.runContext where fields[keyPath: path] != nil {
+            self[dynamicMember: path] = nil
+        }
+        take(metadata: metadata)
+        if self.experiment == nil { self.experiment = metadata["experimentId"]?.string }
+    }
+
     private static let runContext = texts.filter { !$0.name.lowercased().contains("entity") }
 
     /// The facts as the API and the JSON exporter give them; absent ones are left out.

@@ -79,13 +79,13 @@ func hexadecimalValue(_ digits: ArraySlice<UInt8>) -> UInt64? {
 }
 
 /// The value of one hex digit of any case.
+@inlinable
 package func hexadecimalDigit(_ byte: UInt8) -> UInt8? {
-    switch byte {
-    case UInt8(ascii: "0")...UInt8(ascii: "9"): byte - UInt8(ascii: "0")
-    case UInt8(ascii: "a")...UInt8(ascii: "f"): byte - UInt8(ascii: "a") + 10
-    case UInt8(ascii: "A")...UInt8(ascii: "F"): byte - UInt8(ascii: "A") + 10
-    default: nil
-    }
+    let digit = byte &- UInt8(ascii: "0")
+    if digit < 10 { return digit }
+    // Sets a letter's bit for lower case.
+    let letter = (byte | 0x20) &- UInt8(ascii: "a")
+    return letter < 6 ? letter &+ 10 : nil
 }
 
 private func hexadecimal(_ value: UInt64) -> String {

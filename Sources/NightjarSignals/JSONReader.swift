@@ -37,22 +37,38 @@ package struct JSONReader {
         package let raw: UnsafeRawBufferPointer
         /// Whether `raw` holds a backslash, so that it must be unescaped before use.
         package let hasEscapes: Bool
+
+        /// A string's bytes between its quotes.
+        @inlinable
+        package init(raw: UnsafeRawBufferPointer, hasEscapes: Bool) {
+            self.raw = raw
+            self.hasEscapes = hasEscapes
+        }
     }
 
-    let bytes: UnsafeRawBufferPointer
+    /// What is read.
+    package let bytes: UnsafeRawBufferPointer
     /// The cursor, in bytes from the start.
-    package private(set) var position = 0
-    private var depth = 0
+    @usableFromInline package internal(set) var position = 0
+    /// How many objects and arrays the cursor is in.
+    @usableFromInline package internal(set) var depth = 0
 
     /// A reader at the start of `bytes`.
     package init(_ bytes: UnsafeRawBufferPointer) {
         self.bytes = bytes
     }
 
+    /// A reader in the middle of `bytes`, within so many objects and arrays.
+    package init(_ bytes: UnsafeRawBufferPointer, at position: Int, depth: Int) {
+        (self.bytes, self.position, self.depth) = (bytes, position, depth)
+    }
+
     /// An error at the cursor.
+    @inline(never)
     package func failure(_ detail: String) -> JSONError { JSONError(offset: position, detail: detail) }
 
     /// The kind of the next value, white space skipped.
+    @inlinable @inline(__always)
     package mutating func peek() throws(JSONError) -> Kind {
         skipSpace()
         guard position < bytes.count else { throw failure("unexpected end") }
@@ -67,17 +83,39 @@ package struct JSONReader {
         }
     }
 
+    /// Whether a byte comes next, white space skipped.
+    @inlinable @inline(__always)
+    package mutating func isNext(_ byte: UInt8) -> Bool {
+        skipSpace()
+        return position < bytes.count && bytes[position] == byte
+    }
+
     /// Enters an object or array; follow with `nextKey` or `nextElement` until they say it has ended.
+    @inlinable @inline(__always)
     package mutating func begin(_ kind: Kind) throws(JSONError) {
-        guard try peek() == kind else {
-            throw failure(kind == .object ? "expected an object" : "expected an array")
+        let opening: UInt8
+        switch kind {
+        case .array: opening = UInt8(ascii: "[")
+        default: opening = UInt8(ascii: "{")
         }
+        guard isNext(opening) else { throw missing(kind) }
         depth += 1
         guard depth <= Self.maximumDepth else { throw failure("nested deeper than \(Self.maximumDepth)") }
         position += 1
     }
 
+    @usableFromInline @inline(never)
+    mutating func missing(_ kind: Kind) -> JSONError {
+        do throws(JSONError) {
+            _ = try peek()
+            return failure(kind == .object ? "expected an object" : "expected an array")
+        } catch {
+            return error
+        }
+    }
+
     /// The next key of the object entered, its colon read; nil at its end, which is left. `isFirst` is the caller's.
+    @inlinable @inline(__always)
     package mutating func nextKey(_ isFirst: inout Bool) throws(JSONError) -> Text? {
         guard try nextItem(&isFirst, closing: UInt8(ascii: "}")) else { return nil }
         let key = try string()
@@ -90,11 +128,13 @@ package struct JSONReader {
     }
 
     /// Whether the array entered has another element; at its end it is left.
+    @inlinable @inline(__always)
     package mutating func nextElement(_ isFirst: inout Bool) throws(JSONError) -> Bool {
         try nextItem(&isFirst, closing: UInt8(ascii: "]"))
     }
 
-    private mutating func nextItem(_ isFirst: inout Bool, closing: UInt8) throws(JSONError) -> Bool {
+    @inlinable @inline(__always)
+    mutating func nextItem(_ isFirst: inout Bool, closing: UInt8) throws(JSONError) -> Bool {
         skipSpace()
         guard position < bytes.count else { throw failure("unexpected end") }
         if bytes[position] == closing {
@@ -114,28 +154,33 @@ package struct JSONReader {
     }
 
     /// Reads a string.
+    @inlinable @inline(__always)
     package mutating func string() throws(JSONError) -> Text {
-        skipSpace()
-        guard position < bytes.count, bytes[position] == UInt8(ascii: "\"") else {
-            throw failure("expected a string")
+        guard isNext(UInt8(ascii: "\"")) else { throw failure("expected a string") }
+        let start = position &+ 1
+        let at = bytes.firstSpecial(from: start)
+        guard at < bytes.count, bytes[at] == UInt8(ascii: "\"") else {
+            return try escapedString(from: start, special: at)
         }
-        let start = position + 1
-        var at = start
-        var hasEscapes = false
+        position = at &+ 1
+        return Text(raw: UnsafeRawBufferPointer(rebasing: bytes[start..<at]), hasEscapes: false)
+    }
+
+    /// The rest of a string whose first byte that is no text is not the quote that ends it.
+    @usableFromInline
+    mutating func escapedString(from start: Int, special: Int) throws(JSONError) -> Text {
+        var at = special
         while at < bytes.count {
             let byte = bytes[at]
             if byte == UInt8(ascii: "\"") {
                 position = at + 1
-                return Text(raw: UnsafeRawBufferPointer(rebasing: bytes[start..<at]), hasEscapes: hasEscapes)
+                return Text(raw: UnsafeRawBufferPointer(rebasing: bytes[start..<at]), hasEscapes: true)
             }
-            if byte == UInt8(ascii: "\\") {
-                hasEscapes = true
-                at += 1
-            } else if byte < 0x20 {
+            guard byte == UInt8(ascii: "\\") else {
                 position = at
                 throw failure("control character in a string")
             }
-            at += 1
+            at = bytes.firstSpecial(from: at + 2)
         }
         position = min(start, bytes.count)
         throw failure("string without an end")
@@ -206,87 +251,14 @@ package struct JSONReader {
         return true
     }
 
-    private mutating func skipSpace() {
-        while position < bytes.count {
+    @inlinable @inline(__always)
+    mutating func skipSpace() {
+        while position < bytes.count, bytes[position] <= 0x20 {
             switch bytes[position] {
             case 0x20, 0x0A, 0x0D, 0x09: position += 1
             default: return
             }
         }
-    }
-}
-
-extension JSONReader.Text {
-    /// The text with escapes resolved; nil where an escape is malformed. Lone surrogates become U+FFFD.
-    package var unescaped: [UInt8]? {
-        guard hasEscapes else { return Array(raw) }
-        var out: [UInt8] = []
-        out.reserveCapacity(raw.count)
-        var at = 0
-        while at < raw.count {
-            guard raw[at] == UInt8(ascii: "\\") else {
-                out.append(raw[at])
-                at += 1
-                continue
-            }
-            guard at + 1 < raw.count else { return nil }
-            let escape = raw[at + 1]
-            at += 2
-            if escape == UInt8(ascii: "u") {
-                guard let scalar = unicodeEscape(&at) else { return nil }
-                out.append(contentsOf: String(Character(scalar)).utf8)
-            } else {
-                guard let byte = simpleEscape(escape) else { return nil }
-                out.append(byte)
-            }
-        }
-        return out
-    }
-
-    /// The text, invalid UTF-8 repaired; nil where an escape is malformed.
-    package var text: String? { unescaped.map { String(decoding: $0, as: UTF8.self) } }
-
-    /// Whether the text is exactly `word`, without making a copy.
-    package func equals(_ word: StaticString) -> Bool {
-        guard !hasEscapes else { return text == word.description }
-        guard raw.count == word.utf8CodeUnitCount else { return false }
-        for index in 0..<raw.count where raw[index] != word.utf8Start[index] { return false }
-        return true
-    }
-
-    private func unicodeEscape(_ at: inout Int) -> UnicodeScalar? {
-        guard let first = hexQuad(at) else { return nil }
-        at += 4
-        guard (0xD800..<0xDC00).contains(first) else {
-            return UnicodeScalar(first) ?? "\u{FFFD}"
-        }
-        guard at + 1 < raw.count, raw[at] == UInt8(ascii: "\\"), raw[at + 1] == UInt8(ascii: "u"),
-            let second = hexQuad(at + 2), (0xDC00..<0xE000).contains(second)
-        else { return "\u{FFFD}" }
-        at += 6
-        return UnicodeScalar(0x10000 + (first - 0xD800) << 10 + (second - 0xDC00))
-    }
-
-    private func hexQuad(_ at: Int) -> UInt32? {
-        guard at + 4 <= raw.count else { return nil }
-        var value: UInt32 = 0
-        for index in at..<at + 4 {
-            guard let digit = hexadecimalDigit(raw[index]) else { return nil }
-            value = value << 4 | UInt32(digit)
-        }
-        return value
-    }
-}
-
-private func simpleEscape(_ escape: UInt8) -> UInt8? {
-    switch escape {
-    case UInt8(ascii: "\""), UInt8(ascii: "\\"), UInt8(ascii: "/"): escape
-    case UInt8(ascii: "b"): 0x08
-    case UInt8(ascii: "f"): 0x0C
-    case UInt8(ascii: "n"): 0x0A
-    case UInt8(ascii: "r"): 0x0D
-    case UInt8(ascii: "t"): 0x09
-    default: nil
     }
 }
 

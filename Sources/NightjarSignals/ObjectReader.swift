@@ -187,7 +187,10 @@ extension Value.Object {
 
     /// This object with the entries of another on top.
     public func merging(_ other: Value.Object) -> Value.Object {
+        if isEmpty { return other }
+        if other.isEmpty { return self }
         var both = self
+        both.reserve(entries.count + other.entries.count)
         for (key, value) in other.entries { both[key] = value }
         return both
     }

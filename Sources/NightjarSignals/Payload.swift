@@ -1,3 +1,9 @@
+#if canImport(Glibc)
+import Glibc
+#elseif canImport(Darwin)
+import Darwin
+#endif
+
 /// The bytes of one request: never changed once made, freed with the last slab that points into them.
 package final class Payload: @unchecked Sendable {
     // Unchecked: the memory is written before the initialiser returns and only read afterwards.
@@ -5,9 +11,16 @@ package final class Payload: @unchecked Sendable {
 
     /// Copies `bytes`.
     package init(_ bytes: some Collection<UInt8>) {
-        memory = .allocate(byteCount: max(bytes.count, 1), alignment: 16)
+        memory = Self.allocate(bytes.count)
         count = bytes.count
         memory.copyBytes(from: bytes)
+    }
+
+    /// Takes memory over that `malloc` gave and somebody else has filled; nobody else may use it any more. Of no bytes, it may be
+    /// missing.
+    package init(taking memory: UnsafeMutableRawPointer?, count: Int) {
+        self.memory = UnsafeMutableRawBufferPointer(start: memory, count: count)
+        self.count = count
     }
 
     /// Takes `count` bytes that `fill` writes; it gets memory of exactly that size.
@@ -15,7 +28,7 @@ package final class Payload: @unchecked Sendable {
         count: Int,
         _ fill: (UnsafeMutableRawBufferPointer) throws(Failure) -> Void
     ) throws(Failure) {
-        memory = .allocate(byteCount: max(count, 1), alignment: 16)
+        memory = Self.allocate(count)
         self.count = count
         try fill(UnsafeMutableRawBufferPointer(rebasing: memory[0..<count]))
     }
@@ -26,5 +39,12 @@ package final class Payload: @unchecked Sendable {
     /// The bytes; valid while the payload lives.
     package var bytes: UnsafeRawBufferPointer { UnsafeRawBufferPointer(rebasing: memory[0..<count]) }
 
-    deinit { memory.deallocate() }
+    deinit { free(memory.baseAddress) }
+
+    private static func allocate(_ count: Int) -> UnsafeMutableRawBufferPointer {
+        guard let start = malloc(max(count, 1)) else {
+            fatalError("no memory for \(count) bytes of a request")
+        }
+        return UnsafeMutableRawBufferPointer(start: start, count: max(count, 1))
+    }
 }

@@ -10,14 +10,9 @@ package final class Slab: @unchecked Sendable {
     /// How many spans a slab may hold.
     package static let capacity = 256
 
-    /// What is looked at for every span: behind a pointer, where access costs no check.
-    private struct State {
-        var raw = nj_slab()
-        var holders = 0
-        var heldBytes = 0
-    }
-
-    private let state: UnsafeMutablePointer<State>
+    // In memory of its own: each use of a stored property of a class is checked for overlapping ones while running.
+    @usableFromInline let table: UnsafeMutablePointer<nj_slab>
+    private let holding: UnsafeMutablePointer<(holders: Int, bytes: Int)>
     /// The rows, of which `count` are in use.
     package let rows: UnsafeMutablePointer<nj_span>
     /// When the request that brought the spans was received.
@@ -47,41 +42,43 @@ package final class Slab: @unchecked Sendable {
         self.attributeCapacity = max(attributeCapacity, 1)
         contextCapacity = 4
         rows = .allocate(capacity: self.spanCapacity)
-        state = .allocate(capacity: 1)
-        state.initialize(to: State())
-        raw.spans = rows
-        raw.attributes = .allocate(capacity: self.attributeCapacity)
-        raw.contexts = .allocate(capacity: contextCapacity)
+        holding = .allocate(capacity: 1)
+        holding.initialize(to: (0, 0))
+        table = .allocate(capacity: 1)
+        table.initialize(to: nj_slab())
+        table.pointee.spans = rows
+        table.pointee.attributes = .allocate(capacity: self.attributeCapacity)
+        table.pointee.contexts = .allocate(capacity: contextCapacity)
     }
 
     deinit {
         raw.spans.deallocate()
         raw.attributes.deallocate()
         raw.contexts.deallocate()
+        table.deallocate()
+        holding.deallocate()
         for block in arena { block.deallocate() }
-        state.deallocate()
     }
 
     /// The rows and what belongs to them, for C.
-    package private(set) var raw: nj_slab {
-        get { state.pointee.raw }
-        _modify { yield &state.pointee.raw }
-    }
+    @inlinable
+    package var raw: nj_slab { table.pointee }
 
     /// How many open traces hold on to the slab; kept by its owner.
     package var holders: Int {
-        get { state.pointee.holders }
-        set { state.pointee.holders = newValue }
+        get { holding.pointee.holders }
+        set { holding.pointee.holders = newValue }
     }
 
     /// What holding on to the slab was counted as, by whoever counts; kept by its owner.
     package var heldBytes: Int {
-        get { state.pointee.heldBytes }
-        set { state.pointee.heldBytes = newValue }
+        get { holding.pointee.bytes }
+        set { holding.pointee.bytes = newValue }
     }
 
     /// How many spans there are.
-    package var count: Int { Int(state.pointee.raw.span_count) }
+    @inlinable
+    package var count: Int { Int(table.pointee.span_count) }
 
     /// Whether no further span fits.
     package var isFull: Bool { count == spanCapacity }
@@ -102,35 +99,46 @@ package final class Slab: @unchecked Sendable {
     }
 
     /// The span rows.
+    @inlinable
     package var spans: UnsafeMutableBufferPointer<nj_span> {
         UnsafeMutableBufferPointer(start: rows, count: count)
     }
 
     /// The attributes of a span, in the order sent.
+    @inlinable
     package func attributes(of span: borrowing nj_span) -> UnsafeBufferPointer<nj_attribute> {
         attributes(span.first_attribute, span.attribute_count)
     }
 
     /// A run of attribute rows.
+    @inlinable
     package func attributes(_ first: UInt32, _ count: UInt32) -> UnsafeBufferPointer<nj_attribute> {
         UnsafeBufferPointer(start: raw.attributes + Int(first), count: Int(count))
     }
 
     /// The resource and scope of a span.
+    @inlinable
     package func context(of span: borrowing nj_span) -> nj_context { raw.contexts[Int(span.context)] }
 
     /// Appends a row; there must be room.
     package func append(_ span: nj_span) {
         precondition(!isFull, "the slab holds \(spanCapacity) spans")
         rows[count] = span
-        raw.span_count += 1
+        table.pointee.span_count += 1
+    }
+
+    /// Appends a copy of a row; there must be room.
+    package func append(copyOf span: UnsafePointer<nj_span>) {
+        precondition(!isFull, "the slab holds \(spanCapacity) spans")
+        (rows + count).update(from: span, count: 1)
+        table.pointee.span_count += 1
     }
 
     /// Appends an attribute row and returns its index.
     package func append(_ attribute: nj_attribute) -> UInt32 {
         if Int(raw.attribute_count) == attributeCapacity { growAttributes() }
         raw.attributes[Int(raw.attribute_count)] = attribute
-        raw.attribute_count += 1
+        table.pointee.attribute_count += 1
         return raw.attribute_count - 1
     }
 
@@ -141,13 +149,13 @@ package final class Slab: @unchecked Sendable {
         if let start = attributes.baseAddress {
             (raw.attributes + Int(first)).update(from: start, count: attributes.count)
         }
-        raw.attribute_count += UInt32(attributes.count)
+        table.pointee.attribute_count += UInt32(attributes.count)
         return first
     }
 
     /// Takes back the attribute rows from `count` on, for a span that turned out to be unfit.
     package func truncateAttributes(to count: UInt32) {
-        raw.attribute_count = min(count, raw.attribute_count)
+        table.pointee.attribute_count = min(count, raw.attribute_count)
     }
 
     /// How many attribute rows there are, of spans and contexts together.
@@ -157,7 +165,7 @@ package final class Slab: @unchecked Sendable {
     package func append(_ context: nj_context) -> UInt32 {
         if Int(raw.context_count) == contextCapacity { growContexts() }
         raw.contexts[Int(raw.context_count)] = context
-        raw.context_count += 1
+        table.pointee.context_count += 1
         return raw.context_count - 1
     }
 
@@ -175,7 +183,7 @@ package final class Slab: @unchecked Sendable {
         let grown = UnsafeMutablePointer<nj_attribute>.allocate(capacity: attributeCapacity * 2)
         grown.update(from: raw.attributes, count: attributeCapacity)
         raw.attributes.deallocate()
-        raw.attributes = grown
+        table.pointee.attributes = grown
         attributeCapacity *= 2
     }
 
@@ -183,7 +191,7 @@ package final class Slab: @unchecked Sendable {
         let grown = UnsafeMutablePointer<nj_context>.allocate(capacity: contextCapacity * 2)
         grown.update(from: raw.contexts, count: contextCapacity)
         raw.contexts.deallocate()
-        raw.contexts = grown
+        table.pointee.contexts = grown
         contextCapacity *= 2
     }
 }

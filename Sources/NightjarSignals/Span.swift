@@ -1,4 +1,6 @@
 /// A span as readers get it: every field of the signals contract, section 3, decoded.
+///
+/// A value; copies share their contents until one is changed, so that passing one on costs one reference count.
 public struct Span: Sendable, Equatable {
     /// A point in time within a span.
     public struct Event: Sendable, Equatable {
@@ -76,87 +78,282 @@ public struct Span: Sendable, Equatable {
         public init() {}
     }
 
+    // Unsafe: the fields are written only while one span alone holds them.
+    @usableFromInline nonisolated(unsafe) var box: SpanBox
+
+    /// The fields, to be changed: of this span alone from here on.
+    @inlinable var own: UnsafeMutablePointer<SpanFields> {
+        mutating get {
+            if !isKnownUniquelyReferenced(&box) { copyBox() }
+            return box.fields
+        }
+    }
+
+    @usableFromInline
+    mutating func copyBox() { box = .make(box.fields.pointee) }
+
     /// The span's own id.
-    public var id: SpanID
+    @inlinable public var id: SpanID {
+        get { box.fields.pointee.id }
+        set { own.pointee.id = newValue }
+        _modify { yield &own.pointee.id }
+    }
+
     /// Its trace.
-    public var traceID: TraceID
+    @inlinable public var traceID: TraceID {
+        get { box.fields.pointee.traceID }
+        set { own.pointee.traceID = newValue }
+        _modify { yield &own.pointee.traceID }
+    }
+
     /// The span that it is part of; absent on a root.
-    public var parentSpanID: SpanID?
+    @inlinable public var parentSpanID: SpanID? {
+        get { box.fields.pointee.parentSpanID }
+        set { own.pointee.parentSpanID = newValue }
+        _modify { yield &own.pointee.parentSpanID }
+    }
+
     /// Its name as sent.
-    public var name: String
+    @inlinable public var name: String {
+        get { box.fields.pointee.name }
+        set { own.pointee.name = newValue }
+        _modify { yield &own.pointee.name }
+    }
+
     /// On which side of a call it stands.
-    public var kind: SpanKind = .internal
+    @inlinable public var kind: SpanKind {
+        get { box.fields.pointee.kind }
+        set { own.pointee.kind = newValue }
+        _modify { yield &own.pointee.kind }
+    }
+
     /// What it is about.
-    public var type: SpanType = .generic
+    @inlinable public var type: SpanType {
+        get { box.fields.pointee.type }
+        set { own.pointee.type = newValue }
+        _modify { yield &own.pointee.type }
+    }
+
     /// The type's name as it came: differs from `type`'s only where that is not known.
-    public var typeName: String = "generic"
+    @inlinable public var typeName: String {
+        get { box.fields.pointee.typeName }
+        set { own.pointee.typeName = newValue }
+        _modify { yield &own.pointee.typeName }
+    }
+
     /// When it began.
-    public var startTime: Timestamp
+    @inlinable public var startTime: Timestamp {
+        get { box.fields.pointee.startTime }
+        set { own.pointee.startTime = newValue }
+        _modify { yield &own.pointee.startTime }
+    }
+
     /// When it ended; absent while it runs.
-    public var endTime: Timestamp?
+    @inlinable public var endTime: Timestamp? {
+        get { box.fields.pointee.endTime }
+        set { own.pointee.endTime = newValue }
+        _modify { yield &own.pointee.endTime }
+    }
+
     /// Whether it is a point in time rather than something that takes time.
-    public var isEvent = false
+    @inlinable public var isEvent: Bool {
+        get { box.fields.pointee.isEvent }
+        set { own.pointee.isEvent = newValue }
+        _modify { yield &own.pointee.isEvent }
+    }
+
     /// How it ended.
-    public var status: SpanStatus = .ok
+    @inlinable public var status: SpanStatus {
+        get { box.fields.pointee.status }
+        set { own.pointee.status = newValue }
+        _modify { yield &own.pointee.status }
+    }
+
     /// Attributes under the sender's own keys.
-    public var attributes: Value.Object = [:]
+    @inlinable public var attributes: Value.Object {
+        get { box.fields.pointee.attributes }
+        set { own.pointee.attributes = newValue }
+        _modify { yield &own.pointee.attributes }
+    }
+
     /// Points in time within it.
-    public var events: [Event] = []
+    @inlinable public var events: [Event] {
+        get { box.fields.pointee.events }
+        set { own.pointee.events = newValue }
+        _modify { yield &own.pointee.events }
+    }
+
     /// References to other spans.
-    public var links: [Link] = []
+    @inlinable public var links: [Link] {
+        get { box.fields.pointee.links }
+        set { own.pointee.links = newValue }
+        _modify { yield &own.pointee.links }
+    }
+
     /// Who sent it.
-    public var resource: Value.Object = [:]
+    @inlinable public var resource: Value.Object {
+        get { box.fields.pointee.resource }
+        set { own.pointee.resource = newValue }
+        _modify { yield &own.pointee.resource }
+    }
+
     /// Which instrumentation made it: `name`, `version`, `attributes`.
-    public var scope: Value.Object = [:]
+    @inlinable public var scope: Value.Object {
+        get { box.fields.pointee.scope }
+        set { own.pointee.scope = newValue }
+        _modify { yield &own.pointee.scope }
+    }
+
     /// Run context and the caller's own keys, inherited from the parents.
-    public var metadata: Value.Object = [:]
+    @inlinable public var metadata: Value.Object {
+        get { box.fields.pointee.metadata }
+        set { own.pointee.metadata = newValue }
+        _modify { yield &own.pointee.metadata }
+    }
+
     /// Tags of the trace; on the root.
-    public var tags: [String] = []
+    @inlinable public var tags: [String] {
+        get { box.fields.pointee.tags }
+        set { own.pointee.tags = newValue }
+        _modify { yield &own.pointee.tags }
+    }
+
     /// What went in.
-    public var input: Value?
+    @inlinable public var input: Value? {
+        get { box.fields.pointee.input }
+        set { own.pointee.input = newValue }
+        _modify { yield &own.pointee.input }
+    }
+
     /// What came out.
-    public var output: Value?
+    @inlinable public var output: Value? {
+        get { box.fields.pointee.output }
+        set { own.pointee.output = newValue }
+        _modify { yield &own.pointee.output }
+    }
+
     /// Why it failed.
-    public var errorInfo: ErrorInfo?
+    @inlinable public var errorInfo: ErrorInfo? {
+        get { box.fields.pointee.errorInfo }
+        set { own.pointee.errorInfo = newValue }
+        _modify { yield &own.pointee.errorInfo }
+    }
+
     /// The agent: its own statement, else the nearest run's.
-    public var agent: String?
+    @inlinable public var agent: String? {
+        get { box.fields.pointee.agent }
+        set { own.pointee.agent = newValue }
+        _modify { yield &own.pointee.agent }
+    }
+
     /// The model asked for, else the one that answered.
-    public var model: String?
+    @inlinable public var model: String? {
+        get { box.fields.pointee.model }
+        set { own.pointee.model = newValue }
+        _modify { yield &own.pointee.model }
+    }
+
     /// The model that answered.
-    public var responseModel: String?
+    @inlinable public var responseModel: String? {
+        get { box.fields.pointee.responseModel }
+        set { own.pointee.responseModel = newValue }
+        _modify { yield &own.pointee.responseModel }
+    }
+
     /// Who serves the model.
-    public var provider: String?
+    @inlinable public var provider: String? {
+        get { box.fields.pointee.provider }
+        set { own.pointee.provider = newValue }
+        _modify { yield &own.pointee.provider }
+    }
+
     /// The tool called.
-    public var tool: String?
+    @inlinable public var tool: String? {
+        get { box.fields.pointee.tool }
+        set { own.pointee.tool = newValue }
+        _modify { yield &own.pointee.tool }
+    }
+
     /// The workflow: its own statement, else the nearest run's.
-    public var workflow: String?
+    @inlinable public var workflow: String? {
+        get { box.fields.pointee.workflow }
+        set { own.pointee.workflow = newValue }
+        _modify { yield &own.pointee.workflow }
+    }
+
     /// The service that sent it.
-    public var service: String?
+    @inlinable public var service: String? {
+        get { box.fields.pointee.service }
+        set { own.pointee.service = newValue }
+        _modify { yield &own.pointee.service }
+    }
+
     /// The environment that it ran in.
-    public var environment: String?
+    @inlinable public var environment: String? {
+        get { box.fields.pointee.environment }
+        set { own.pointee.environment = newValue }
+        _modify { yield &own.pointee.environment }
+    }
+
     /// What ran: `agent`, `workflow_run`, `workflow_step`, `tool`, …
-    public var entityType: String?
+    @inlinable public var entityType: String? {
+        get { box.fields.pointee.entityType }
+        set { own.pointee.entityType = newValue }
+        _modify { yield &own.pointee.entityType }
+    }
+
     /// The id of what ran.
-    public var entityID: String?
+    @inlinable public var entityID: String? {
+        get { box.fields.pointee.entityID }
+        set { own.pointee.entityID = newValue }
+        _modify { yield &own.pointee.entityID }
+    }
+
     /// The name of what ran.
-    public var entityName: String?
+    @inlinable public var entityName: String? {
+        get { box.fields.pointee.entityName }
+        set { own.pointee.entityName = newValue }
+        _modify { yield &own.pointee.entityName }
+    }
+
     /// Token counts.
-    public var usage: Usage?
+    @inlinable public var usage: Usage? {
+        get { box.fields.pointee.usage }
+        set { own.pointee.usage = newValue }
+        _modify { yield &own.pointee.usage }
+    }
+
     /// Milliseconds from the start to the first token.
-    public var timeToFirstTokenMilliseconds: Double?
+    @inlinable public var timeToFirstTokenMilliseconds: Double? {
+        get { box.fields.pointee.timeToFirstTokenMilliseconds }
+        set { own.pointee.timeToFirstTokenMilliseconds = newValue }
+        _modify { yield &own.pointee.timeToFirstTokenMilliseconds }
+    }
+
     /// Why a generation stopped.
-    public var finishReason: String?
+    @inlinable public var finishReason: String? {
+        get { box.fields.pointee.finishReason }
+        set { own.pointee.finishReason = newValue }
+        _modify { yield &own.pointee.finishReason }
+    }
+
     /// The span of the same request that counts instead of this one.
-    public var duplicateOf: SpanID?
+    @inlinable public var duplicateOf: SpanID? {
+        get { box.fields.pointee.duplicateOf }
+        set { own.pointee.duplicateOf = newValue }
+        _modify { yield &own.pointee.duplicateOf }
+    }
+
     /// The span that input and output were taken from, where it has none of its own.
-    public var derivedFrom: SpanID?
+    @inlinable public var derivedFrom: SpanID? {
+        get { box.fields.pointee.derivedFrom }
+        set { own.pointee.derivedFrom = newValue }
+        _modify { yield &own.pointee.derivedFrom }
+    }
 
     /// A span with its identity; everything else is absent.
     public init(id: SpanID, traceID: TraceID, name: String, startTime: Timestamp) {
-        self.id = id
-        self.traceID = traceID
-        self.name = name
-        self.startTime = startTime
+        box = .make(SpanFields(id: id, traceID: traceID, name: name, startTime: startTime))
     }
 
     /// End − start in milliseconds, 0 where the end lies before the start; absent while it runs.
@@ -166,4 +363,12 @@ public struct Span: Sendable, Equatable {
             return max(0, overflow ? .greatestFiniteMagnitude : Double(difference) / 1_000_000)
         }
     }
+
+    /// Equal when every field is.
+    public static func == (left: Span, right: Span) -> Bool {
+        left.box === right.box || left.box.fields.pointee == right.box.fields.pointee
+    }
+
+    /// About how many bytes the fixed fields take.
+    package static var fixedBytes: Int { MemoryLayout<SpanFields>.size }
 }

@@ -1,4 +1,4 @@
-package import CNightjarSignals
+public import CNightjarSignals
 
 #if canImport(Glibc)
 import Glibc
@@ -8,9 +8,11 @@ import Darwin
 
 extension nj_text {
     /// No value.
+    @inlinable
     package static var absent: nj_text { nj_text(bytes: nil, length: 0) }
 
     /// The bytes of a literal, which live as long as the process.
+    @inlinable
     package init(_ literal: StaticString) {
         self.init(
             bytes: UnsafeRawPointer(literal.utf8Start).assumingMemoryBound(to: CChar.self),
@@ -19,6 +21,7 @@ extension nj_text {
     }
 
     /// A view of `bytes`, valid as long as they are.
+    @inlinable
     package init(_ bytes: UnsafeRawBufferPointer) {
         self.init(
             bytes: bytes.baseAddress?.assumingMemoryBound(to: CChar.self) ?? emptyBytes,
@@ -27,12 +30,15 @@ extension nj_text {
     }
 
     /// Whether there is a value; an empty text is one.
+    @inlinable
     package var isPresent: Bool { bytes != nil }
 
     /// Whether there is a value of at least one byte.
+    @inlinable
     package var hasBytes: Bool { bytes != nil && length > 0 }
 
     /// The bytes, none where the value is absent.
+    @inlinable
     package var buffer: UnsafeRawBufferPointer { UnsafeRawBufferPointer(start: bytes, count: Int(length)) }
 
     /// The text, invalid UTF-8 repaired; nil where the value is absent.
@@ -41,32 +47,36 @@ extension nj_text {
     }
 
     /// Whether the bytes are exactly those of `literal`.
+    @inlinable
     package func equals(_ literal: StaticString) -> Bool {
         guard let bytes, Int(length) == literal.utf8CodeUnitCount else { return false }
-        return memcmp(bytes, literal.utf8Start, Int(length)) == 0
+        return isSame(bytes, literal.utf8Start, Int(length))
     }
 
     /// Whether both have the same bytes; absent equals absent only.
+    @inlinable
     package func equals(_ other: nj_text) -> Bool {
         guard let bytes, let others = other.bytes else { return bytes == nil && other.bytes == nil }
-        return length == other.length && memcmp(bytes, others, Int(length)) == 0
+        return length == other.length && isSame(bytes, others, Int(length))
     }
 
     /// Whether the bytes start with those of `literal`.
+    @inlinable
     package func hasPrefix(_ literal: StaticString) -> Bool {
         guard let bytes, Int(length) >= literal.utf8CodeUnitCount else { return false }
-        return memcmp(bytes, literal.utf8Start, literal.utf8CodeUnitCount) == 0
+        return isSame(bytes, literal.utf8Start, literal.utf8CodeUnitCount)
     }
 
     /// Whether the bytes end with those of `literal`.
+    @inlinable
     package func hasSuffix(_ literal: StaticString) -> Bool {
         let count = literal.utf8CodeUnitCount
         guard let bytes, Int(length) >= count else { return false }
-        return memcmp(bytes + Int(length) - count, literal.utf8Start, count) == 0
+        return isSame(bytes + Int(length) - count, literal.utf8Start, count)
     }
 
     /// A hash of the bytes: equal bytes have equal ones, in this process only.
-    package var digest: UInt64 { nj_digest(bytes, Int(length)) }
+    package var digest: UInt64 { nj_hash_bytes(bytes, Int(length)) }
 
     /// The text without its first `count` bytes.
     package func dropFirst(_ count: Int) -> nj_text {
@@ -82,6 +92,13 @@ extension nj_text {
 }
 
 /// An address for texts of no bytes, so that empty and absent stay apart.
-private var emptyBytes: UnsafePointer<CChar>? {
+@usableFromInline
+var emptyBytes: UnsafePointer<CChar>? {
     UnsafeRawPointer(("" as StaticString).utf8Start).assumingMemoryBound(to: CChar.self)
+}
+
+/// Whether two runs of bytes are the same. Nearly all comparisons end at the length, which is looked at where they are made.
+@usableFromInline
+func isSame(_ left: UnsafeRawPointer, _ right: UnsafeRawPointer, _ count: Int) -> Bool {
+    memcmp(left, right, count) == 0
 }

@@ -19,8 +19,13 @@ public enum Value: Sendable, Equatable {
 
     /// An ordered map from text to values with few keys; a key set twice keeps its first place and last value.
     public struct Object: Sendable, Equatable, ExpressibleByDictionaryLiteral {
+        /// Up to so many entries a key is looked for among all of them: that is quicker than to hash it, and most objects have
+        /// fewer.
+        private static let searched = 12
+
         /// The entries in the order in which their keys were first set.
         public private(set) var entries: [(key: String, value: Value)] = []
+        /// Where the entries lie, once there are more.
         private var places: [String: Int] = [:]
 
         /// An empty object.
@@ -28,24 +33,48 @@ public enum Value: Sendable, Equatable {
 
         /// An object of the given entries; a later one replaces an earlier one of the same key.
         public init(dictionaryLiteral elements: (String, Value)...) {
+            entries.reserveCapacity(elements.count)
             for (key, value) in elements { self[key] = value }
         }
 
         /// The value of a key; setting nil removes it.
         public subscript(key: String) -> Value? {
-            get { places[key].map { entries[$0].value } }
+            get { place(of: key).map { entries[$0].value } }
             set {
-                switch (places[key], newValue) {
+                switch (place(of: key), newValue) {
                 case (let place?, let value?): entries[place].value = value
                 case (nil, let value?):
-                    places[key] = entries.count
                     entries.append((key, value))
+                    if entries.count == Self.searched + 1 {
+                        index()
+                    } else if entries.count > Self.searched {
+                        places[key] = entries.count - 1
+                    }
                 case (let place?, nil):
                     entries.remove(at: place)
-                    places = Dictionary(uniqueKeysWithValues: entries.enumerated().map { ($1.key, $0) })
+                    index()
                 case (nil, nil): break
                 }
             }
+        }
+
+        /// Makes room for so many entries.
+        package mutating func reserve(_ count: Int) { entries.reserveCapacity(count) }
+
+        private func place(of key: String) -> Int? {
+            if entries.count > Self.searched { return places[key] }
+            return entries.withUnsafeBufferPointer { entries in
+                for place in entries.indices where entries[place].key == key { return place }
+                return nil
+            }
+        }
+
+        private mutating func index() {
+            guard entries.count > Self.searched else {
+                places = [:]
+                return
+            }
+            places = Dictionary(uniqueKeysWithValues: entries.enumerated().map { ($1.key, $0) })
         }
 
         /// Whether there is no entry.

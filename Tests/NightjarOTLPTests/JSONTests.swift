@@ -127,4 +127,87 @@ struct JSONTests {
         let error = #expect(throws: OTLPError.self) { try Self.decode(Self.request(#""name":5"#)) }
         #expect(error?.path == "resourceSpans[0].scopeSpans[0].spans[0]")
     }
+
+    /// Attributes in every form that goes the short way or only just not.
+    private static let attributeForms: [(json: String, value: Value?)] = [
+        (#"{"key":"a","value":{"stringValue":"x"}}"#, "x"),
+        (#"{"key":"a","value":{"stringValue":""}}"#, ""),
+        (#"{ "key" : "a" , "value" : { "stringValue" : "x" } }"#, "x"),
+        (#"{"value":{"stringValue":"x"},"key":"a"}"#, "x"),
+        (#"{"key":"a","value":{"stringValue":"x"},"later":[{}]}"#, "x"),
+        (#"{"key":"a","value":{"later":1,"stringValue":"x"}}"#, "x"),
+        (#"{"key":"a","value":{"intValue":"1","stringValue":"x"}}"#, "x"),
+        (#"{"\u006bey":"\u0061","value":{"string\u0056alue":"x"}}"#, "x"),
+        (#"{"key":"a","value":{"string_value":"x"}}"#, "x"),
+        (
+            #"{"key":"a","value":{"stringValue":"\"\\\/\b\f\n\r\t\u00e9\ud83d\ude00\ud800"}}"#,
+            "\"\\/\u{8}\u{c}\n\r\té😀\u{FFFD}"
+        ),
+        (#"{"key":"a","value":{"intValue":"-9223372036854775808"}}"#, .int(.min)),
+        (#"{"key":"a","value":{"intValue":9007199254740993}}"#, 9_007_199_254_740_993),
+        (#"{"key":"a","value":{"doubleValue":-0.25}}"#, .double(-0.25)),
+        (#"{"key":"a","value":{"doubleValue":3}}"#, .double(3)),
+        (#"{"key":"a","value":{"doubleValue":"1e-7"}}"#, .double(1e-7)),
+        (#"{"key":"a","value":{"doubleValue":0.1234567890123456789}}"#, .double(0.1234567890123456789)),
+        (#"{"key":"a","value":{"boolValue":true}}"#, true),
+        (#"{"key":"a","value":{"boolValue":false}}"#, false),
+        (#"{"key":"a","value":{"stringValue":null}}"#, .null),
+        (#"{"key":"a","value":null}"#, .null),
+        (#"{"key":"a"}"#, .null),
+    ]
+
+    @Test(arguments: attributeForms)
+    func `an attribute is read in every form`(_ form: (json: String, value: Value?)) throws {
+        for around in ["[\(form.json)]", "[ \(form.json), \(form.json) ]"] {
+            let span = try #require(
+                try Self.spans(Self.decode(Self.request(#""attributes":\#(around)"#))).first
+            )
+            #expect(span.attributes["a"] == form.value)
+        }
+    }
+
+    @Test(arguments: [0, 1, 7, 8, 9, 15, 16, 17, 31, 32, 33, 100, 126, 127, 128, 129, 16_380, 16_384, 70_000])
+    func `texts of any length and with escapes anywhere are read`(_ length: Int) throws {
+        let plain = String(repeating: "ab", count: length).prefix(length)
+        for escape in ["", #"\n"#, #"\u0041"#] {
+            let resolved = escape.isEmpty ? "" : escape == #"\n"# ? "\n" : "A"
+            for (written, meant) in [
+                ("\(plain)\(escape)", "\(plain)\(resolved)"), ("\(escape)\(plain)", "\(resolved)\(plain)"),
+                ("\(plain)\(escape)\(plain)", "\(plain)\(resolved)\(plain)"),
+            ] {
+                let json =
+                    #""name":"\#(written)","attributes":[{"key":"k\#(plain.prefix(300))","value":{"stringValue":"\#(written)"}}]"#
+                let span = try #require(try Self.spans(Self.decode(Self.request(json))).first)
+                #expect(span.name == meant)
+                #expect(span.attributes["k\(plain.prefix(300))"] == .string(meant))
+            }
+        }
+    }
+
+    @Test(arguments: [
+        #"{"key":"a","value":{"stringValue":"\x"}}"#, #"{"key":"a","value":{"stringValue":"\u12"}}"#,
+        #"{"key":"a","value":{"stringValue":"x}}"#, #"{"key":"a","value":{"intValue":"1.5"}}"#,
+        #"{"key":"a","value":{"intValue":18446744073709551616}}"#,
+        #"{"key":"a","value":{"doubleValue":"1.2.3"}}"#,
+        #"{"key":"a","value":{"boolValue":1}}"#, #"{"key":"a" "value":{}}"#,
+        #"{"key":"a","value":{"stringValue":"x"}"#,
+        "{\"key\":\"a\",\"value\":{\"stringValue\":\"x\u{1}y\"}}",
+        #"{"key":"a","value":{"stringValue":"x",}}"#,
+    ])
+    func `a malformed attribute refuses the request and is named`(_ attribute: String) throws {
+        let error = #expect(throws: OTLPError.self) {
+            try Self.decode(Self.request(#""attributes":[{"key":"first","value":{}},\#(attribute)]"#))
+        }
+        #expect(error?.path.hasPrefix("resourceSpans[0].scopeSpans[0].spans[0].attributes[1]") == true)
+    }
+
+    @Test func `objects nested too deeply are refused, known or not`() throws {
+        let lists = String(repeating: #"{"arrayValue":{"values":["#, count: 40)
+        let known = #""attributes":[{"key":"a","value":\#(lists)"#
+        let unknown = #""later":\#(String(repeating: "[", count: 80))"#
+        for fields in [known, unknown] {
+            let error = #expect(throws: OTLPError.self) { try Self.decode(Self.request(fields)) }
+            #expect(error?.detail.contains("nested deeper") == true)
+        }
+    }
 }

@@ -211,6 +211,26 @@ import Testing
         #expect(statuses == [200, 413])
     }
 
+    @Test func `a body of stated length is taken whole however it comes`() async throws {
+        let statuses = try await talk { socket in
+            let body = IngestTests.body() + [UInt8](repeating: UInt8(ascii: " "), count: 2_500_000)
+            let head = { (path: String) in
+                "POST \(path) HTTP/1.1\r\n\(Self.headers)Content-Length: \(body.count)\r\n\r\n"
+            }
+            socket.send(head("/v1/traces"))
+            for start in stride(from: 0, to: 700, by: 7) { socket.send(Array(body[start..<start + 7])) }
+            // The next request's bytes come with the last of this one's.
+            socket.send(Array(body[700...]) + Self.post(2))
+            var statuses = [try socket.answer().status, try socket.answer().status]
+            // Nobody reads this one, and the connection goes on.
+            socket.send(Array(head("/nowhere").utf8) + body[..<900])
+            socket.send(Array(body[900...]))
+            statuses.append(try socket.answer().status)
+            return statuses
+        }
+        #expect(statuses == [200, 200, 404])
+    }
+
     @Test func `a client of HTTP 1.0 gets its answer and the end of the connection`() async throws {
         let (closing, keeping) = try await talk { socket in
             socket.send(Self.post(1, "Connection: keep-alive\r\n", version: "1.0"))

@@ -108,7 +108,7 @@ typedef struct nj_label {
 } nj_label;
 
 // A hash of bytes: equal bytes have equal ones, in this process only, so that nobody can prepare two that collide.
-uint64_t nj_digest(const char *bytes, size_t length);
+uint64_t nj_hash_bytes(const char *bytes, size_t length);
 
 // The process's attribute keys. Thread-safe; look-ups take no lock. At most NJ_SYMBOL_LIMIT keys of at most
 // NJ_SYMBOL_LENGTH bytes; beyond either, a key has no symbol (-1).

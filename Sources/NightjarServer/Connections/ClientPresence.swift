@@ -1,3 +1,4 @@
+import NightjarSignals
 import Synchronization
 
 /// What the handling of requests knows of the connection that they came on. Safe to use from any thread.
@@ -11,6 +12,8 @@ final class ClientPresence: Sendable {
     private struct State {
         var begun = 0
         var refusedBodies: Set<Int> = []
+        /// Bodies that are here as a whole, until their requests are answered.
+        var bodies: [Int: Payload] = [:]
         var finishedAt: ContinuousClock.Instant?
         var isClosed = false
     }
@@ -42,12 +45,28 @@ final class ClientPresence: Sendable {
 
     func refuseBody(of number: Int) { state.withLock { _ = $0.refusedBodies.insert(number) } }
 
-    func answered(_ number: Int) { state.withLock { _ = $0.refusedBodies.remove(number) } }
+    /// The body of a request, beside which no other piece of it comes.
+    func keep(_ body: Payload, of number: Int) { state.withLock { $0.bodies[number] = body } }
+
+    /// The body of a request, which this gives away; nil where it came in pieces or was thrown away.
+    func takeBody(of number: Int) -> Payload? { state.withLock { $0.bodies.removeValue(forKey: number) } }
+
+    func answered(_ number: Int) {
+        let body = state.withLock { state in
+            state.refusedBodies.remove(number)
+            return state.bodies.removeValue(forKey: number)
+        }
+        // Nobody has asked for it, and it is not freed under the lock.
+        withExtendedLifetime(body) {}
+    }
 
     func finishedSending() { state.withLock { $0.finishedAt = $0.finishedAt ?? .now } }
 
     func closed() {
-        state.withLock { $0.isClosed = true }
+        state.withLock { state in
+            state.isClosed = true
+            state.bodies = [:]
+        }
         bodies.close()
     }
 }

@@ -17,7 +17,11 @@ final class ConnectionGuard {
     let bodyBytes: Int
     var progress: ConnectionProgress
     /// Nothing of what comes is handed on any more.
-    private(set) var isDeaf = false
+    private(set) var isDeaf = false {
+        didSet { body = nil }
+    }
+    /// The body that is coming, where its length is known.
+    var body: IncomingBody?
     /// Nothing of what the routes answer is written any more.
     private(set) var isMute = false
     /// The context of the pipeline's end at the socket.
@@ -205,6 +209,7 @@ final class ConnectionGuard {
         timer?.task.cancel()
         timer = nil
         socket = nil
+        body = nil
         closing?.succeed()
         closing = nil
         answers.close()

@@ -25,6 +25,10 @@ final class MessageEnd: ChannelDuplexHandler, RemovableChannelHandler {
         case .end:
             watch.progress.endCame()
             watch.presence.bodies.arrived()
+            if let body = watch.body {
+                watch.body = nil
+                if let whole = body.take() { watch.presence.keep(whole, of: body.request) }
+            }
             context.fireChannelRead(data)
         }
     }
@@ -41,12 +45,16 @@ final class MessageEnd: ChannelDuplexHandler, RemovableChannelHandler {
             keepsAlive: head.version == .http1_0 && !isLast,
             bodyLeft: head.headers.contains(name: "transfer-encoding") ? nil : length ?? 0
         )
-        guard request != nil else {
+        guard let request else {
             return watch.refuse(
                 .serviceUnavailable,
                 .pipelined,
                 "more than \(limits.pipelinedRequests) requests of the connection wait for their answers"
             )
+        }
+        // Within what any route takes: of a longer one no route reads more than its length.
+        if let bytes = request.bodyLeft, bytes > 0, bytes <= watch.bodyBytes {
+            watch.body = IncomingBody(of: request.number, length: bytes)
         }
         var head = head
         // In the one form that is looked for behind: a client of HTTP/1.0 need not say it.
@@ -61,11 +69,13 @@ final class MessageEnd: ChannelDuplexHandler, RemovableChannelHandler {
         guard !request.isRefused else { return }
         let hasRoom = watch.presence.bodies.grow(by: count, isComing: true)
         watch.progress.bodyHeld(count, hasRoom: hasRoom)
-        guard hasRoom else {
-            watch.load.refuse(.bodies)
-            return watch.presence.refuseBody(of: request.number)
+        if hasRoom {
+            guard let body = watch.body else { return context.fireChannelRead(data) }
+            if body.append(buffer) { return }
         }
-        context.fireChannelRead(data)
+        watch.body = nil
+        watch.load.refuse(.bodies)
+        watch.presence.refuseBody(of: request.number)
     }
 
     func errorCaught(context: ChannelHandlerContext, error: any Error) {
@@ -150,6 +160,8 @@ final class MessageEnd: ChannelDuplexHandler, RemovableChannelHandler {
         guard let (request, mustClose) = watch.progress.answerEnded(at: .now()) else { return }
         watch.presence.bodies.shrink(by: request.heldBytes)
         watch.presence.answered(request.number)
+        // What else comes of its body is read away.
+        if watch.body?.request == request.number { watch.body = nil }
         if mustClose {
             context.flush()
             return watch.hangUp()

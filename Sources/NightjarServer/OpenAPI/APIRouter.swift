@@ -139,6 +139,8 @@ extension Operation {
 /// Turns what routes throw into problem answers, answers what no route takes, and says on every answer what a browser may do
 /// with it.
 private struct AnswerMiddleware: RouterMiddleware {
+    private static let referrerPolicy = HTTPField.Name("Referrer-Policy")
+
     let methods: [PathMethods]
 
     func handle(
@@ -148,7 +150,7 @@ private struct AnswerMiddleware: RouterMiddleware {
     ) async throws -> Response {
         var response = try await answer(request, context, next)
         response.headers[.xContentTypeOptions] = "nosniff"
-        if let name = HTTPField.Name("Referrer-Policy") { response.headers[name] = "no-referrer" }
+        if let name = Self.referrerPolicy { response.headers[name] = "no-referrer" }
         // Nothing of an answer may run, load or be framed; a page that has more to it says so itself.
         if response.headers[.contentSecurityPolicy] == nil {
             response.headers[.contentSecurityPolicy] = "default-src 'none'; frame-ancestors 'none'"

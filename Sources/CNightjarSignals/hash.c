@@ -33,7 +33,7 @@ static inline uint64_t folded(uint64_t left, uint64_t right) {
     return (uint64_t)product ^ (uint64_t)(product >> 64);
 }
 
-uint64_t nj_digest(const char *bytes, size_t length) {
+uint64_t nj_hash_bytes(const char *bytes, size_t length) {
     pthread_once(&once, choose_secret);
     uint64_t first = secret[0] ^ length, second = secret[1];
     size_t left = length;
