@@ -176,9 +176,14 @@ public final class Observability: Sendable {
 }
 
 /// Where live spans, loggers and metrics send what they make.
-private struct EngineSink: LiveSink {
-    let intake: Intake
-    let engine: Engine
+private final class EngineSink: LiveSink {
+    private let intake: Intake
+    private let engine: Engine
+
+    init(intake: Intake, engine: Engine) {
+        self.intake = intake
+        self.engine = engine
+    }
 
     func emit(_ event: SignalEvent) { intake.emit(event) }
 

@@ -48,22 +48,30 @@ package final class CardinalityReport: Sendable {
 
     /// Notes a dropped label; returns the value that its counter's label `label` gets.
     func dropped(_ metric: String, _ drop: LabelFilter.Drop) -> String {
-        let value = cut(drop.value)
+        let key = Key(metric: metric, label: drop.name, reason: drop.reason.rawValue)
         let (isFirst, label) = state.withLock { state in
-            let key = Key(metric: metric, label: drop.name, reason: drop.reason.rawValue)
-            let isKnown = state.pairs.contains([metric, drop.name])
-            guard isKnown || state.pairs.count < Self.pairLimit else { return (false, "other") }
-            state.pairs.insert([metric, drop.name])
-            let isFirst = state.samples[key] == nil
-            var samples = state.samples[key] ?? []
-            if samples.count < Self.sampleLimit, !samples.contains(value) { samples.append(value) }
-            state.samples[key] = samples
-            return (isFirst, drop.name)
+            if let samples = state.samples[key] {
+                note(drop.value, key, samples, &state)
+                return (false, drop.name)
+            }
+            let pair = [metric, drop.name]
+            guard state.pairs.contains(pair) || state.pairs.count < Self.pairLimit else {
+                return (false, "other")
+            }
+            state.pairs.insert(pair)
+            state.samples[key] = [cut(drop.value)]
+            return (true, drop.name)
         }
         if isFirst {
-            warn("label \(drop.name) of \(metric) is dropped (\(drop.reason.rawValue)): \(value)")
+            warn("label \(drop.name) of \(metric) is dropped (\(drop.reason.rawValue)): \(cut(drop.value))")
         }
         return label
+    }
+
+    private func note(_ value: String, _ key: Key, _ samples: [String], _ state: inout State) {
+        guard samples.count < Self.sampleLimit else { return }
+        let value = cut(value)
+        if !samples.contains(value) { state.samples[key]?.append(value) }
     }
 
     /// Warns once for a metric whose observations are refused.

@@ -46,6 +46,20 @@ package struct LabelFilter: Sendable {
         package let reason: LabelDropReason
     }
 
+    /// What the configuration and the policy of a metric come to; made once for many observations.
+    package struct Rules: Sendable {
+        fileprivate let allow: Set<String>?
+        /// In lower case, without those that pass in spite of it.
+        fileprivate let block: Set<String>
+        /// In lower case.
+        fileprivate let exempt: Set<String>
+        /// A bit for the length of each blocked name, all from 63 bytes on having one: most names differ by that already.
+        fileprivate let blockedLengths: UInt64
+        fileprivate let valueLength: Int
+        /// How many label sets the metric may have.
+        package let seriesLimit: Int
+    }
+
     private let configuration: CardinalityConfiguration
     private let blocked: Set<String>
     private let allowed: Set<String>
@@ -57,19 +71,39 @@ package struct LabelFilter: Sendable {
         allowed = Set(configuration.allowedLabels.map { $0.lowercased() })
     }
 
+    /// What a policy comes to.
+    package func rules(_ policy: LabelPolicy) -> Rules {
+        let block = blocked.union(policy.block.map { $0.lowercased() }).subtracting(allowed)
+        return Rules(
+            allow: policy.allow,
+            block: block,
+            exempt: allowed,
+            blockedLengths: block.reduce(0) { $0 | 1 << UInt64(min($1.utf8.count, 63)) },
+            valueLength: min(
+                policy.maximumValueLength ?? configuration.maximumValueLength,
+                configuration.maximumValueLength
+            ),
+            seriesLimit: limit(policy)
+        )
+    }
+
     /// The labels that pass, cut to length, in the order given; and those that do not.
     package func apply(_ labels: [Label], policy: LabelPolicy) -> (kept: [Label], dropped: [Drop]) {
+        apply(labels, rules(policy))
+    }
+
+    /// The labels that pass, cut to length, in the order given; and those that do not.
+    package func apply(_ labels: [Label], _ rules: Rules) -> (kept: [Label], dropped: [Drop]) {
         var kept: [Label] = []
         var dropped: [Drop] = []
-        let limit = min(
-            policy.maximumValueLength ?? configuration.maximumValueLength,
-            configuration.maximumValueLength
-        )
+        kept.reserveCapacity(labels.count)
         for label in labels {
-            if let reason = reason(against: label, policy: policy) {
+            if let reason = reason(against: label, rules) {
                 dropped.append(Drop(name: label.name, value: label.value, reason: reason))
+            } else if label.value.utf8.count <= rules.valueLength {
+                kept.append(label)
             } else {
-                kept.append(Label(label.name, cut(label.value, to: limit)))
+                kept.append(Label(label.name, cut(label.value, to: rules.valueLength)))
             }
         }
         return (kept, dropped)
@@ -85,14 +119,22 @@ package struct LabelFilter: Sendable {
         policy.cardinalityLimit ?? configuration.cardinalityLimit
     }
 
-    private func reason(against label: Label, policy: LabelPolicy) -> LabelDropReason? {
-        if let allow = policy.allow, !allow.contains(label.name) { return .notAllowed }
-        let name = label.name.lowercased()
-        if allowed.contains(name) { return nil }
-        if blocked.contains(name) || policy.block.contains(where: { $0.lowercased() == name }) {
-            return .blocked
-        }
-        return configuration.blockUUIDs && isUUID(label.value) ? .uuid : nil
+    private func reason(against label: Label, _ rules: Rules) -> LabelDropReason? {
+        if let allow = rules.allow, !allow.contains(label.name) { return .notAllowed }
+        let mayBeUUID = configuration.blockUUIDs && label.value.utf8.count == 36
+        let form = Self.form(of: label.name)
+        if form.isLower, rules.blockedLengths & 1 << form.length == 0, !mayBeUUID { return nil }
+        let name = form.isLower ? label.name : label.name.lowercased()
+        if rules.block.contains(name) { return .blocked }
+        if rules.exempt.contains(name) { return nil }
+        return mayBeUUID && isUUID(label.value) ? .uuid : nil
+    }
+
+    /// How many bytes a name has, 63 at most, and whether it is its own lower case for all that can be told without making one.
+    private static func form(of name: String) -> (length: UInt64, isLower: Bool) {
+        var isLower = true
+        for byte in name.utf8 where byte >= 0x80 || byte &- 0x41 < 26 { isLower = false }
+        return (UInt64(min(name.utf8.count, 63)), isLower)
     }
 
     private func cut(_ value: String, to limit: Int) -> String {

@@ -6,6 +6,9 @@ package import NightjarSignals
 package final class MetricAggregator {
     /// A series made ready: adding to it looks nothing up. Valid until ``epoch`` changes.
     package struct Cell: Sendable {
+        /// Leads nowhere: what is added to it is not counted.
+        package static let none = Cell(plan: -1)
+
         fileprivate let plan: Int32
     }
 
@@ -17,30 +20,29 @@ package final class MetricAggregator {
     }
 
     /// What happens for one set of labels as they came.
-    private struct Plan {
-        /// The place in `sums`.
+    private struct Plan: BitwiseCopyable {
+        /// The place in `sums` and `parts`.
         let sum: Int32
-        /// The places of the counters of what was dropped.
-        let drops: [Int32]
+        /// Where the places of the counters of what was dropped lie in `drops`.
+        let firstDrop: Int32
+        let dropCount: Int32
+        let isCounter: Bool
     }
 
+    /// A series as it is told to others.
     private struct Sum {
         let series: SeriesID
         let instrument: InstrumentID
         let type: MetricType
         let name: String
         let labels: [Label]
-        let bounds: [Double]
-        /// Whether scrapers may be shown where its numbers come from.
-        let hasExemplars: Bool
         /// The labels as events have them, once one was asked for.
         var eventLabels: [String: String]?
-        /// The place in `parts` of what was added last, −1 where nothing was.
-        var part: Int32 = -1
     }
 
     /// Event time may lie so far beyond receipt; later is clamped to it (signals contract, section 6).
     package static let clockAllowance = Duration.seconds(300)
+    private static let allowanceNano = clockAllowance.nanoseconds
     /// Series that no cell leads to any more are forgotten when there are so many.
     private static let seriesLimit = 65_536
 
@@ -49,7 +51,10 @@ package final class MetricAggregator {
 
     /// Sees every observation as it is added, the host's own among them; ``event(_:value:at:)`` makes an event of one. Nothing
     /// is done for it where it is not set.
-    package var observer: ((SeriesID, Double, Timestamp) -> Void)?
+    package var observer: ((SeriesID, Double, Timestamp) -> Void)? {
+        didSet { isObserved = observer != nil }
+    }
+    private var isObserved = false
 
     /// Changes when policies, buckets or places have changed: cells made before it are void.
     package private(set) var epoch = 0
@@ -59,16 +64,21 @@ package final class MetricAggregator {
     private let filter: LabelFilter
     private let report: CardinalityReport
     private let own: HostMetrics
-    private var keys = TextKeyTable()
+    private let keys = TextKeyTable()
     private var directPlans: [DirectKey: Int32] = [:]
     /// About how many bytes their keys take: labels come uncut.
     private var directBytes = 0
     private static let directByteLimit = 8 << 20
-    private var plans: [Plan] = []
+    private let plans = PlainRows<Plan>()
+    private let drops = PlainRows<Int32>()
+    private let metrics: KnownMetrics
+    /// The series of the host's own metrics without labels, by the number of the metric.
+    private var hostSums: [Int32: Int32] = [:]
     private var sums: [Sum] = []
     private var sumBySeries: [SeriesID: Int32] = [:]
-    private var parts: [WindowPart] = []
-    private var generations: (registry: Int, table: Int)
+    private let parts = SeriesParts()
+    private var policyGeneration: Int
+    private var tableGeneration: Int
     /// The latest event time so far, for what is refused before its time is known.
     private var latest = Timestamp(unixNano: 0)
 
@@ -82,9 +92,10 @@ package final class MetricAggregator {
         self.registry = registry
         self.table = table
         filter = LabelFilter(configuration)
+        metrics = KnownMetrics(registry, filter)
         self.report = report
         own = try HostMetrics(registry)
-        generations = (registry.policyGeneration, table.generation)
+        (policyGeneration, tableGeneration) = (registry.policyGeneration, table.generation)
     }
 
     /// Adds one observation. A value that the metric's type does not take is rejected and counted.
@@ -121,14 +132,26 @@ package final class MetricAggregator {
 
     /// Adds one observation to a cell.
     package func add(_ cell: Cell, value: Double, at time: Timestamp) {
+        guard cell.plan >= 0 else { return }
         let plan = plans[Int(cell.plan)]
-        let index = Int(plan.sum)
-        if let fault = MetricError.fault(in: value, of: sums[index].type) {
-            reject(fault, metric: sums[index].name)
-            return
-        }
+        guard value.isFinite, value >= 0 || !plan.isCounter else { return reject(value, plan) }
+        observe(plan, value, at: time)
+    }
+
+    private func reject(_ value: Double, _ plan: Plan) {
+        let sum = sums[Int(plan.sum)]
+        if let fault = MetricError.fault(in: value, of: sum.type) { reject(fault, metric: sum.name) }
+    }
+
+    private func observe(_ plan: Plan, _ value: Double, at time: Timestamp) {
         observe(plan.sum, value, at: time)
-        for drop in plan.drops { observe(drop, 1, at: time) }
+        if plan.dropCount > 0 { countDrops(plan, at: time) }
+    }
+
+    private func countDrops(_ plan: Plan, at time: Timestamp) {
+        for place in plan.firstDrop..<plan.firstDrop + plan.dropCount {
+            observe(drops[Int(place)], 1, at: time)
+        }
     }
 
     /// Adds a direct observation: declares its metric if it is new, checks it, clamps its time and filters its labels.
@@ -149,8 +172,7 @@ package final class MetricAggregator {
         var added = metric
         added.timestamp = clamped(metric.timestamp, receivedAt: receivedAt)
         added.labels = eventLabels(Int(plan.sum))
-        observe(plan.sum, added.value, at: added.timestamp)
-        for drop in plan.drops { observe(drop, 1, at: added.timestamp) }
+        observe(plan, added.value, at: added.timestamp)
         return added
     }
 
@@ -179,8 +201,9 @@ package final class MetricAggregator {
 
     /// The time that an observation counts at, and one more count where it is not its own.
     package func clamped(_ time: Timestamp, receivedAt: Timestamp) -> Timestamp {
-        let limit = receivedAt.advanced(by: Self.clockAllowance)
-        guard time > limit else { return time }
+        let (sum, overflow) = receivedAt.unixNano.addingReportingOverflow(Self.allowanceNano)
+        guard !overflow, time.unixNano > sum else { return time }
+        let limit = Timestamp(unixNano: sum)
         count(\.metricTimeClamped, at: limit)
         return limit
     }
@@ -213,7 +236,20 @@ package final class MetricAggregator {
         labels: [Label] = [],
         at time: Timestamp
     ) {
-        observe(sum(own[keyPath: metric], labels), amount, at: time)
+        let instrument = own[keyPath: metric]
+        observe(labels.isEmpty ? hostSum(instrument) : sum(instrument, labels), amount, at: time)
+    }
+
+    /// The place of one of the host's metrics without labels. Cells stay valid: where others have voided them it is not
+    /// remembered.
+    private func hostSum(_ instrument: InstrumentID) -> Int32 {
+        guard registry.policyGeneration == policyGeneration, table.generation == tableGeneration else {
+            return sum(instrument, [])
+        }
+        if let place = hostSums[instrument.index] { return place }
+        let place = sum(instrument, [])
+        hostSums[instrument.index] = place
+        return place
     }
 
     /// Counts an observation that was refused, by reason.
@@ -232,14 +268,14 @@ package final class MetricAggregator {
     {
         guard let cell = cell(instrument, labels) else { return nil }
         let plan = plans[Int(cell.plan)]
-        for drop in plan.drops { observe(drop, 1, at: time) }
+        countDrops(plan, at: time)
         return SeriesDelta(series: sums[Int(plan.sum)].series, sum: 1, count: 1, time: time)
     }
 
     /// The delta of a single event of the host itself that is to be added later.
     package func pendingCount(_ metric: KeyPath<HostMetrics, InstrumentID>, at time: Timestamp) -> SeriesDelta
     {
-        let sum = sums[Int(sum(own[keyPath: metric], []))]
+        let sum = sums[Int(hostSum(own[keyPath: metric]))]
         return SeriesDelta(series: sum.series, sum: 1, count: 1, time: time)
     }
 
@@ -248,95 +284,73 @@ package final class MetricAggregator {
 
     /// Hands over what was added since the last call: a delta for each series and window.
     package func take() -> [SeriesDelta] {
-        defer {
-            parts.removeAll(keepingCapacity: true)
-            if sums.count > Self.seriesLimit { forgetSeries() }
-        }
-        return parts.map { part in
-            let place = Int(part.place)
-            sums[place].part = -1
-            return part.delta(of: sums[place].series, sums[place].type)
-        }
+        let deltas = parts.take()
+        if sums.count > Self.seriesLimit { forgetSeries() }
+        return deltas
     }
 
+    @inline(__always)
     private func observe(_ place: Int32, _ value: Double, at time: Timestamp) {
-        let index = Int(place)
-        observer?(sums[index].series, value, time)
+        if isObserved { observer?(sums[Int(place)].series, value, time) }
         if time > latest { latest = time }
-        let part = part(of: place, at: time)
-        switch sums[index].type {
-        case .counter: parts[part].count(value, at: time)
-        case .gauge: parts[part].set(value, at: time)
-        case .histogram: parts[part].record(value, at: time, bounds: sums[index].bounds)
-        }
-        if sums[index].hasExemplars, let exemplarTrace {
-            parts[part].show(value, at: time, in: exemplarTrace)
-        }
-    }
-
-    /// The place in `parts` of a series' window, the one that was added to last being looked at first. Bounded by the
-    /// observations of a batch: each makes one part at most.
-    private func part(of place: Int32, at time: Timestamp) -> Int {
-        let head = sums[Int(place)].part
-        var (at, steps) = (head, 0)
-        // What is found no sooner is begun again, and added up where it is stored.
-        while at >= 0, steps < 8 {
-            if parts[Int(at)].contains(time) { return Int(at) }
-            at = parts[Int(at)].next
-            steps += 1
-        }
-        let buckets = sums[Int(place)].type == .histogram ? sums[Int(place)].bounds.count + 1 : 0
-        sums[Int(place)].part = Int32(parts.count)
-        parts.append(WindowPart(place: place, next: head, time: time, buckets: buckets))
-        return parts.count - 1
+        let part = parts.add(value, to: place, at: time.unixNano)
+        if let exemplarTrace { parts.show(value, part, at: time.unixNano, in: exemplarTrace) }
     }
 
     /// Makes a plan, and room for it where there is none.
     private func plan(_ instrument: InstrumentID, _ labels: [Label]) -> Int32 {
         if keys.isFull || directPlans.count >= keys.limit || directBytes >= Self.directByteLimit { forget() }
-        let metric = registry.descriptor(instrument).name
-        let policy = filter.policy(of: metric, registry.policy(of: metric))
-        let (kept, dropped) = filter.apply(labels, policy: policy)
-        let drops = dropped.map { drop in
-            let label = report.dropped(metric, drop)
+        let metric = metrics.known(instrument, generation: policyGeneration)
+        let (kept, dropped) = filter.apply(labels, metric.rules)
+        let counters = dropped.map { drop in
+            let label = report.dropped(metric.name, drop)
             return sum(
                 own.labelsDropped,
-                [Label("label", label), Label("metric", metric), Label("reason", drop.reason.rawValue)]
+                [
+                    Label("label", label), Label("metric", metric.name),
+                    Label("reason", drop.reason.rawValue),
+                ]
             )
         }
-        let index = Int32(plans.count)
-        plans.append(Plan(sum: sum(instrument, kept), drops: drops))
-        return index
+        let place = sum(instrument, kept)
+        let firstDrop = Int32(drops.count)
+        for counter in counters { drops.append(counter) }
+        let plan = Plan(
+            sum: place,
+            firstDrop: firstDrop,
+            dropCount: Int32(counters.count),
+            isCounter: sums[Int(place)].type == .counter
+        )
+        return Int32(plans.append(plan))
     }
 
     /// The place of a series, admitted if it is new; later labels of the same name win, and empty ones are left out.
     private func sum(_ instrument: InstrumentID, _ labels: [Label]) -> Int32 {
-        var byName: [String: String] = [:]
-        for label in labels { byName[label.name] = label.value }
-        let sorted = byName.filter { !$0.value.isEmpty }.map { Label($0.key, $0.value) }
-            .sorted { $0.name < $1.name }
-        let name = registry.descriptor(instrument).name
+        let metric = metrics.known(instrument, generation: policyGeneration)
         let admitted = table.admit(
             instrument,
-            registry.resolvedDescriptor(instrument),
-            labels: sorted,
-            limit: filter.limit(filter.policy(of: name, registry.policy(of: name)))
+            metrics.descriptor(of: instrument),
+            labels: labels.ofSeries,
+            limit: metric.rules.seriesLimit
         )
-        if admitted.overflowed { report.overflowed(name) }
+        if admitted.overflowed { report.overflowed(metric.name) }
         if let place = sumBySeries[admitted.id] { return place }
         let series = table.series(admitted.id)
-        let bounds = series.instrument.buckets ?? []
         let isHistogram = series.instrument.type == .histogram
-        let place = Int32(sums.count)
+        let place = parts.addSeries(
+            admitted.id,
+            series.instrument.type,
+            bounds: isHistogram ? series.instrument.buckets ?? [] : [],
+            // Scrapers may be shown where the numbers of these come from.
+            hasExemplars: isHistogram || series.instrument.type == .counter && metric.name.hasSuffix("_total")
+        )
         sums.append(
             Sum(
                 series: admitted.id,
                 instrument: instrument,
                 type: series.instrument.type,
-                name: name,
-                labels: series.labels,
-                bounds: isHistogram ? bounds : [],
-                hasExemplars: isHistogram || series.instrument.type == .counter && name.hasSuffix("_total")
+                name: metric.name,
+                labels: series.labels
             )
         )
         sumBySeries[admitted.id] = place
@@ -345,9 +359,9 @@ package final class MetricAggregator {
 
     /// Looks whether policies, buckets or places have changed, and if so voids the cells made before.
     package func refresh() {
-        let now = (registry.policyGeneration, table.generation)
-        guard now != generations else { return }
-        generations = now
+        let (policies, places) = (registry.policyGeneration, table.generation)
+        guard policies != policyGeneration || places != tableGeneration else { return }
+        (policyGeneration, tableGeneration) = (policies, places)
         forget()
     }
 
@@ -356,6 +370,9 @@ package final class MetricAggregator {
         directPlans.removeAll()
         directBytes = 0
         plans.removeAll()
+        drops.removeAll()
+        metrics.forget()
+        hostSums.removeAll()
         epoch += 1
     }
 
@@ -364,5 +381,6 @@ package final class MetricAggregator {
         forget()
         sums.removeAll()
         sumBySeries.removeAll()
+        parts.removeSeries()
     }
 }

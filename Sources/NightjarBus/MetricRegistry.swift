@@ -21,6 +21,8 @@ package final class MetricRegistry: Sendable {
     private let state = Mutex(State())
     /// Counts changes of policies and buckets, so that workers know when to look again.
     private let generation = Atomic<Int>(0)
+    /// Counts changes of what was declared; those of a metric are seen by whoever has seen their count.
+    private let declared = Atomic<Int>(0)
 
     /// A registry without metrics.
     package init() {}
@@ -44,6 +46,11 @@ package final class MetricRegistry: Sendable {
                 return .success(InstrumentID(index: index))
             }
             let place = Int(index)
+            let before = state.instruments[place]
+            // Under the lock: who reads what is new reads its count too.
+            defer {
+                if state.instruments[place] != before { declared.wrappingAdd(1, ordering: .releasing) }
+            }
             if state.instruments[place].help.isEmpty { state.instruments[place].help = descriptor.help }
             if state.instruments[place].unit.isEmpty { state.instruments[place].unit = descriptor.unit }
             if descriptor.hasShape {
@@ -117,7 +124,10 @@ package final class MetricRegistry: Sendable {
             guard let fault = HistogramBuckets.fault(in: bounds) else { continue }
             throw MetricError(code: .invalidBuckets, metric: name, detail: fault)
         }
-        state.withLock { $0.buckets = configuration }
+        state.withLock {
+            $0.buckets = configuration
+            declared.wrappingAdd(1, ordering: .releasing)
+        }
         generation.wrappingAdd(1, ordering: .releasing)
     }
 
@@ -151,6 +161,9 @@ package final class MetricRegistry: Sendable {
 
     /// The number of changes of policies and buckets so far.
     package var policyGeneration: Int { generation.load(ordering: .acquiring) }
+
+    /// The number of changes of declarations so far, and of buckets.
+    var declarationGeneration: Int { declared.load(ordering: .acquiring) }
 
     /// The policy of a metric: those of all sources together.
     package func policy(of metric: String) -> LabelPolicy {

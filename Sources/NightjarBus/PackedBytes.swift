@@ -19,6 +19,21 @@ extension [UInt8] {
     mutating func append(number value: Double) {
         Swift.withUnsafeBytes(of: value.bitPattern.littleEndian) { append(contentsOf: $0) }
     }
+
+    /// Appends what `body` appends, behind its length.
+    mutating func appendWithLength(_ body: (inout [UInt8]) -> Void) {
+        let start = count
+        append(0)
+        body(&self)
+        let length = count - start - 1
+        guard length >= 0x80 else {
+            self[start] = UInt8(length)
+            return
+        }
+        var head: [UInt8] = []
+        head.append(varint: UInt64(length))
+        replaceSubrange(start...start, with: head)
+    }
 }
 
 /// Reads what was packed, without copying it. Every read is nil at the end of the bytes and for what cannot be; the bytes have
@@ -32,6 +47,9 @@ struct PackedReader {
     }
 
     var isAtEnd: Bool { at == bytes.count }
+
+    /// All bytes, whatever was read of them.
+    var all: UnsafeRawBufferPointer { bytes }
 
     mutating func byte() -> UInt8? {
         guard at < bytes.count else { return nil }

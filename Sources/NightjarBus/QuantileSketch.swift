@@ -12,7 +12,7 @@ package struct QuantileSketch: Sendable, Equatable {
     package static let bucketLimit = 2048
 
     static let gamma = (1 + relativeError) / (1 - relativeError)
-    private static let logGamma = log(gamma)
+    static let logGamma = log(gamma)
 
     /// How many values there are, at most 2^64 − 1.
     package internal(set) var count: UInt64 = 0
@@ -60,6 +60,9 @@ package struct QuantileSketch: Sendable, Equatable {
         count = saturating(count, added)
     }
 
+    /// Takes note of values that were added to buckets by their index.
+    mutating func addCount(_ added: UInt64) { count = saturating(count, added) }
+
     /// Takes note of sum, least and greatest of values that were added by their buckets.
     mutating func widen(sum added: Double, min low: Double, max high: Double) {
         guard !isEmpty else { return }
@@ -99,15 +102,10 @@ package struct QuantileSketch: Sendable, Equatable {
         if value == 0 {
             zeros = saturating(zeros, added)
         } else if value > 0 {
-            positives.add(Self.index(value), added)
+            positives.add(SketchIndex.of(value), added)
         } else {
-            negatives.add(Self.index(-value), added)
+            negatives.add(SketchIndex.of(-value), added)
         }
-    }
-
-    /// The bucket of a magnitude: the one whose upper bound γ^index is the first not below it.
-    private static func index(_ magnitude: Double) -> Int {
-        Int((log(magnitude) / logGamma).rounded(.up))
     }
 
     /// The value that is equally far, relatively, from both bounds of a bucket.
@@ -195,6 +193,13 @@ struct SketchBuckets: Sendable, Equatable {
         }
         let place = makeRoom(index...index, at: index)
         counts[place] = saturating(counts[place], count)
+    }
+
+    /// Makes room for values of all of these buckets, both of the ends among them, where there is none yet.
+    mutating func reserve(_ range: ClosedRange<Int>) {
+        guard counts.isEmpty else { return }
+        lowest = Swift.max(range.lowerBound, range.upperBound - QuantileSketch.bucketLimit + 1)
+        counts = Array(repeating: 0, count: range.upperBound - lowest + 1)
     }
 
     mutating func merge(_ other: SketchBuckets) {

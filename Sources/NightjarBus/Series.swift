@@ -25,73 +25,22 @@ package struct Label: Hashable, Sendable {
     }
 }
 
-/// What observations have added to one series since the last hand-over; what crosses from a worker to the ledger.
-package struct SeriesDelta: Sendable, Equatable {
-    /// The series.
-    package var series: SeriesID
-    /// The sum of the values; of a gauge the last value.
-    package var sum: Double
-    /// How many observations there were.
-    package var count: UInt64
-    /// The event time of the last observation; decides which value of a gauge stays.
-    package var time: Timestamp
-    /// How many values fell into each bucket, `+Inf` last; empty but for histograms.
-    package var buckets: [UInt64]
-    /// How observations of the series add up.
-    package var type: MetricType
-    /// The least value; +∞ where it is not known.
-    package var least: Double
-    /// The greatest value; −∞ where it is not known.
-    package var greatest: Double
-    /// The sum of the values of a gauge.
-    private var gaugeSum = 0.0
-    /// One of the observations, where a trace is known for it.
-    package var exemplar: Exemplar?
-    private var slot = SketchSlot.none
-    private var distribution = SketchSlot.none
-
-    /// How the values are distributed, where that came with them.
-    package var sketch: QuantileSketch? {
-        get { slot.sketch }
-        set { slot = SketchSlot(newValue) }
-    }
-
-    /// What was observed, for the window that `time` lies in: all observations of a delta lie in one.
-    package var values: WindowValues {
-        var values = WindowValues()
-        (values.count, values.sum) = (count, type == .gauge ? gaugeSum : sum)
-        (values.least, values.greatest) = (least, greatest)
-        if type == .gauge { values.add(last: sum, at: time) }
-        guard type == .histogram else { return values }
-        if let sketch = distribution.sketch {
-            values.sketch = sketch
-        } else if count == 1, least == sum {
-            values.sketch.add(sum)
+extension [Label] {
+    /// The labels that a series has where these were given: by name, of those of one name the last, and none that is empty.
+    var ofSeries: [Label] {
+        var sorted: [Label] = []
+        sorted.reserveCapacity(count)
+        for label in self {
+            var place = sorted.count
+            // Most come in order, and they are few.
+            while place > 0, label.name < sorted[place - 1].name { place -= 1 }
+            if place > 0, sorted[place - 1].name == label.name {
+                sorted[place - 1] = label
+            } else {
+                sorted.insert(label, at: place)
+            }
         }
-        return values
-    }
-
-    /// A delta; of a counter, unless said otherwise. Without `values` it has those that follow from the rest.
-    package init(
-        series: SeriesID,
-        sum: Double,
-        count: UInt64,
-        time: Timestamp,
-        buckets: [UInt64] = [],
-        type: MetricType = .counter,
-        values: WindowValues? = nil
-    ) {
-        self.type = type
-        self.series = series
-        self.sum = sum
-        self.count = count
-        self.time = time
-        self.buckets = buckets
-        let values = values ?? WindowValues(count: count, sum: sum)
-        (least, greatest) = (values.least, values.greatest)
-        if type == .gauge { gaugeSum = values.sum }
-        guard type == .histogram, !values.sketch.isEmpty, count > 1 || least != sum else { return }
-        distribution = SketchSlot(values.sketch)
+        return sorted.contains { $0.value.isEmpty } ? sorted.filter { !$0.value.isEmpty } : sorted
     }
 }
 
@@ -125,24 +74,20 @@ package struct SeriesTotal: Sendable, Equatable {
 
     /// Adds a delta, by the rule of its type.
     package mutating func add(_ delta: SeriesDelta) {
-        add(delta.sum, count: delta.count, time: delta.time, delta.buckets, delta.type)
+        add(delta.sum, count: delta.count, time: delta.time, delta.type)
+        delta.withBuckets { add($0) }
         if let added = delta.sketch { merge(added) }
     }
 
     /// Adds what another series of the same metric has counted, by the rule of the metric's type.
     package mutating func add(_ other: SeriesTotal, type: MetricType) {
-        add(other.sum, count: other.count, time: other.time, other.buckets, type)
+        add(other.sum, count: other.count, time: other.time, type)
+        add(other.buckets[...])
         if let added = other.sketch { merge(added) }
         updated = max(updated, other.updated)
     }
 
-    private mutating func add(
-        _ sum: Double,
-        count: UInt64,
-        time: Timestamp,
-        _ buckets: [UInt64],
-        _ type: MetricType
-    ) {
+    private mutating func add(_ sum: Double, count: UInt64, time: Timestamp, _ type: MetricType) {
         // Counts may be what a stranger sent.
         self.count = saturating(self.count, count)
         if type == .gauge {
@@ -152,11 +97,15 @@ package struct SeriesTotal: Sendable, Equatable {
             self.sum += sum
         }
         self.time = max(self.time, time)
-        if self.buckets.count < buckets.count {
-            self.buckets += Array(repeating: 0, count: buckets.count - self.buckets.count)
+    }
+
+    private mutating func add(_ added: ArraySlice<UInt64>) {
+        guard !added.isEmpty else { return }
+        if buckets.count < added.count {
+            buckets += repeatElement(0, count: added.count - buckets.count)
         }
-        for (index, added) in buckets.enumerated() {
-            self.buckets[index] = saturating(self.buckets[index], added)
+        buckets.withUnsafeMutableBufferPointer { buckets in
+            for (index, count) in added.enumerated() { buckets[index] = saturating(buckets[index], count) }
         }
     }
 

@@ -7,7 +7,7 @@ package final class SeriesLedger: Sendable {
     /// New totals that are not visible yet.
     package struct Staged: Sendable {
         /// The new totals of the series that changed, by number.
-        package fileprivate(set) var totals: [Int32: SeriesTotal] = [:]
+        package fileprivate(set) var totals = Totals()
         /// Series that are no more, to be deleted where they are stored before any of `totals` is written: they were folded, or
         /// are histograms that have started anew under other numbers.
         package fileprivate(set) var removed: [Int32] = []
@@ -42,8 +42,79 @@ package final class SeriesLedger: Sendable {
         fileprivate init(table: SeriesTable) { self.table = table }
     }
 
+    /// Totals by the number of their series, in the order in which they changed.
+    package struct Totals: Sendable, Sequence {
+        private var rows: [(key: Int32, value: SeriesTotal)] = []
+        private var places = SeriesPages<Int32>(blank: -1)
+
+        /// How many there are.
+        package var count: Int { rows.count }
+        /// Whether there are none.
+        package var isEmpty: Bool { rows.isEmpty }
+        /// The numbers of the series.
+        package var keys: some Sequence<Int32> { rows.lazy.map(\.key) }
+
+        /// The total of a series; nil where it did not change.
+        package subscript(series: Int32) -> SeriesTotal? { places[series].map { rows[Int($0)].value } }
+
+        /// The totals with their series.
+        package func makeIterator() -> IndexingIterator<[(key: Int32, value: SeriesTotal)]> {
+            rows.makeIterator()
+        }
+
+        /// Adds deltas, `before` being the totals before any change; `now` is when they came.
+        fileprivate mutating func add(
+            _ staged: Staged,
+            before: SeriesPages<SeriesTotal>,
+            now: Timestamp?
+        ) {
+            rows.reserveCapacity(staged.deltas.count)
+            let areMoved = !staged.moved.isEmpty
+            staged.deltas.withUnsafeBufferPointer { deltas in
+                guard var delta = deltas.baseAddress else { return }
+                for _ in 0..<deltas.count {
+                    let series =
+                        areMoved ? staged.destination(of: delta.pointee) : delta.pointee.series.index
+                    if let series { add(delta, to: series, before, now) }
+                    delta += 1
+                }
+            }
+        }
+
+        private mutating func add(
+            _ delta: UnsafePointer<SeriesDelta>,
+            to series: Int32,
+            _ before: SeriesPages<SeriesTotal>,
+            _ now: Timestamp?
+        ) {
+            let place = place(of: series, before)
+            rows.withUnsafeMutableBufferPointer { rows in
+                rows[place].value.add(delta.pointee)
+                if let now, now > rows[place].value.updated { rows[place].value.updated = now }
+            }
+        }
+
+        /// Adds what another series of the same metric has counted.
+        fileprivate mutating func add(
+            _ total: SeriesTotal,
+            to series: Int32,
+            type: MetricType,
+            before: SeriesPages<SeriesTotal>
+        ) {
+            let place = place(of: series, before)
+            rows[place].value.add(total, type: type)
+        }
+
+        private mutating func place(of series: Int32, _ before: SeriesPages<SeriesTotal>) -> Int {
+            if let place = places[series] { return Int(place) }
+            places.set(Int32(rows.count), at: series)
+            rows.append((series, before[series] ?? SeriesTotal()))
+            return rows.count - 1
+        }
+    }
+
     private let table: SeriesTable
-    private let totals = Mutex<[Int32: SeriesTotal]>([:])
+    private let totals = Mutex(SeriesPages(blank: SeriesTotal()))
     private let shown = Mutex(Exemplars())
 
     /// An empty ledger over the series of `table`.
@@ -64,21 +135,11 @@ package final class SeriesLedger: Sendable {
         let deltas = Array(deltas)
         // In this order: what is retired in between is not written, and is removed the next time.
         staged.removed = table.retired.sorted()
-        let touched = Set(deltas.lazy.map(\.series.index))
-        let destinations = table.destinations(of: touched)
-        for index in touched where destinations[index] != index {
-            staged.moved.updateValue(destinations[index], forKey: index)
-        }
-        totals.withLock { totals in
-            for delta in deltas {
-                guard let index = staged.destination(of: delta) else { continue }
-                var total = staged.totals[index] ?? totals[index] ?? SeriesTotal()
-                total.add(delta)
-                if let now { total.updated = max(total.updated, now) }
-                staged.totals[index] = total
-            }
-        }
+        staged.moved = table.moves(of: deltas)
         staged.deltas = deltas
+        var sums = Totals()
+        totals.withLock { sums.add(staged, before: $0, now: now) }
+        staged.totals = sums
         return staged
     }
 
@@ -88,14 +149,12 @@ package final class SeriesLedger: Sendable {
         var staged = Staged(table: table)
         staged.isExpiry = true
         let totals = totals.withLock { $0 }
-        let (freed, folded) = table.expiry(of: totals.mapValues(\.lastActive), now: now)
+        let (freed, folded) = table.expiry(of: totals, now: now)
         (staged.freed, staged.folded) = (freed, folded)
         for (index, overflow) in folded.sorted(by: { $0.key < $1.key }) {
             guard let total = totals[index] else { continue }
             let type = table.series(SeriesID(index: index)).instrument.type
-            var sum = staged.totals[overflow] ?? totals[overflow] ?? SeriesTotal()
-            sum.add(total, type: type)
-            staged.totals[overflow] = sum
+            staged.totals.add(total, to: overflow, type: type, before: totals)
         }
         staged.removed = table.retired.union(folded.keys).sorted()
         return staged
@@ -104,7 +163,7 @@ package final class SeriesLedger: Sendable {
     /// Makes staged totals visible.
     package func publish(_ staged: Staged) {
         totals.withLock { totals in
-            totals.merge(staged.totals) { $1 }
+            for (index, total) in staged.totals { totals.set(total, at: index) }
             for index in staged.removed { totals[index] = nil }
         }
         if table.showsExemplars { show(staged) }
@@ -132,7 +191,7 @@ package final class SeriesLedger: Sendable {
     /// Every series that has counted anything, in the order of its number.
     package func snapshot() -> [StoredSeries] {
         let totals = totals.withLock { $0 }
-        return table.series(totals.keys).map { found in
+        return table.series(totals.numbers).map { found in
             var series = found
             series.total = totals[series.id.index] ?? SeriesTotal()
             return series

@@ -7,33 +7,74 @@ package final class SeriesTable: Sendable {
     /// The name of the only label of a series that stands for all label sets beyond the limit.
     package static let overflowLabel = Label("otel_metric_overflow", "true")
 
-    private struct Key: Hashable {
+    /// A series, without its total.
+    private final class Row: Sendable {
         let metric: Int32
+        let instrument: InstrumentDescriptor
         let labels: [Label]
+        let key: SeriesKey
+        let isOverflow: Bool
+
+        init(_ key: SeriesKey, _ instrument: InstrumentDescriptor) {
+            (metric, labels, self.key) = (key.metric, key.labels, key)
+            self.instrument = instrument
+            isOverflow = key.labels == [overflowLabel]
+        }
+
+        func series(_ id: Int32) -> StoredSeries {
+            StoredSeries(
+                id: SeriesID(index: id),
+                instrument: instrument,
+                labels: labels,
+                total: SeriesTotal()
+            )
+        }
     }
 
-    private struct Row {
-        var series: StoredSeries
-        let metric: Int32
-        /// Whether it has lost its place: it keeps its number and its total, and does not count for the limit.
-        var isFree = false
+    /// How a number stands.
+    private struct Standing: OptionSet {
+        let rawValue: UInt8
+        /// It has lost its place: it keeps its number and its total, and does not count for the limit.
+        static let free = Standing(rawValue: 1)
+        /// It is of a histogram that has started anew under other numbers and is still in the ledger.
+        static let retired = Standing(rawValue: 2)
+    }
 
-        var isOverflow: Bool { series.labels == [overflowLabel] }
-        var key: Key { Key(metric: metric, labels: series.labels) }
+    private struct Metric {
+        /// How many label sets it has, the overflow series and those without a place left out.
+        var count = 0
+        /// The bounds that its histograms have.
+        var bounds: [Double]?
+        /// Its overflow series, −1 where there is none.
+        var overflow: Int32 = -1
     }
 
     private struct State {
-        var rows: [Int32: Row] = [:]
+        var rows = SeriesPages<Row?>(blank: nil)
+        /// Beside the rows, for that is asked for with every change of a total.
+        var standings = SeriesPages<Standing>(blank: [])
         var next: Int32 = 0
-        var places: [Key: Int32] = [:]
-        /// How many label sets each metric has, the overflow series and those without a place left out.
-        var counts: [Int32: Int] = [:]
-        /// The bounds that the histograms of each metric have.
-        var bounds: [Int32: [Double]] = [:]
-        /// Histograms that have started anew under other numbers and are still in the ledger.
+        var places = SeriesPlaces()
+        var metrics: [Metric] = []
+        /// The numbers that are retired.
         var retired: Set<Int32> = []
         /// Where what still comes for a folded series goes.
         var forwards: [Int32: Int32] = [:]
+
+        /// The place of a metric in `metrics`.
+        mutating func metric(_ index: Int32) -> Int {
+            while metrics.count <= Int(index) { metrics.append(Metric()) }
+            return Int(index)
+        }
+
+        mutating func add(_ row: Row, _ id: Int32) {
+            rows.set(row, at: id)
+            standings.set([], at: id)
+        }
+
+        func row(_ id: Int32) -> Row? { rows[id] ?? nil }
+
+        func isFree(_ id: Int32) -> Bool { standings[id]?.contains(.free) == true }
     }
 
     private let state = Mutex(State())
@@ -60,16 +101,22 @@ package final class SeriesTable: Sendable {
             if descriptor.origin == .nightjar { (descriptor.buckets, descriptor.range) = (nil, nil) }
             let metric = try registry.instrument(descriptor).index
             state.withLock { state in
-                let row = Row(series: series, metric: metric)
-                state.rows[series.id.index] = row
-                state.next = max(state.next, series.id.index + 1)
+                let row = Row(SeriesKey(metric, series.labels), series.instrument)
+                let (id, place) = (series.id.index, state.metric(metric))
+                state.add(row, id)
+                state.next = max(state.next, id + 1)
                 // Of two histograms with the same labels the later one is the one that started anew.
-                if let earlier = state.places.updateValue(series.id.index, forKey: row.key) {
-                    state.retired.insert(earlier)
+                let earlier = state.places.find(row.key)
+                state.places.set(id, for: row.key)
+                if let earlier {
+                    Self.retire(earlier, &state)
                 } else if !row.isOverflow {
-                    state.counts[metric, default: 0] += 1
+                    state.metrics[place].count += 1
                 }
-                if series.instrument.type == .histogram { state.bounds[metric] = series.instrument.buckets }
+                if row.isOverflow { state.metrics[place].overflow = id }
+                if series.instrument.type == .histogram {
+                    state.metrics[place].bounds = series.instrument.buckets
+                }
             }
         }
     }
@@ -92,23 +139,28 @@ package final class SeriesTable: Sendable {
             // Asked for under the lock: nobody may come with bounds that another has replaced by now.
             let descriptor = descriptor()
             if descriptor.type == .histogram { reshape(metric, descriptor, &state) }
-            let isFull = state.counts[metric, default: 0] >= limit
-            if let place = state.places[Key(metric: metric, labels: labels)] {
-                let isOverflow = labels == [Self.overflowLabel]
-                guard state.rows[place]?.isFree == true else { return (SeriesID(index: place), isOverflow) }
+            let isFull = state.metrics[state.metric(metric)].count >= limit
+            let key = SeriesKey(metric, labels)
+            if let place = state.places.find(key) {
+                guard state.isFree(place) else {
+                    return (SeriesID(index: place), labels == [Self.overflowLabel])
+                }
                 if !isFull {
                     Self.occupy(place, &state)
                     return (SeriesID(index: place), false)
                 }
             }
-            let id = Self.find(isFull ? [Self.overflowLabel] : labels, metric, descriptor, &state)
+            let id =
+                isFull
+                ? Self.overflow(metric, descriptor, &state)
+                : Self.add(Row(key, descriptor), &state)
             return (SeriesID(index: id), isFull)
         }
     }
 
     /// What a number stands for; its total is left empty. A series without a name where the number is not in use any more.
     package func series(_ id: SeriesID) -> StoredSeries {
-        state.withLock { $0.rows[id.index]?.series }
+        state.withLock { $0.row(id.index) }?.series(id.index)
             ?? StoredSeries(
                 id: id,
                 instrument: InstrumentDescriptor(name: "", type: .counter),
@@ -118,75 +170,95 @@ package final class SeriesTable: Sendable {
     }
 
     /// What numbers stand for, in their order; those that are not in use any more are left out.
-    func series(_ ids: some Collection<Int32>) -> [StoredSeries] {
-        let order = ids.sorted()
-        return state.withLock { state in
-            order.compactMap { state.retired.contains($0) ? nil : state.rows[$0]?.series }
+    func series(_ ids: [Int32]) -> [StoredSeries] {
+        state.withLock { state in
+            ids.sorted().compactMap { state.retired.contains($0) ? nil : state.row($0)?.series($0) }
         }
     }
 
-    private static func find(
-        _ labels: [Label],
+    private static func overflow(
         _ metric: Int32,
         _ descriptor: InstrumentDescriptor,
         _ state: inout State
     ) -> Int32 {
-        let key = Key(metric: metric, labels: labels)
-        if let place = state.places[key] { return place }
-        let id = state.next
-        let series = StoredSeries(
-            id: SeriesID(index: id),
-            instrument: descriptor,
-            labels: labels,
-            total: SeriesTotal()
-        )
-        let row = Row(series: series, metric: metric)
-        state.rows[id] = row
+        let known = state.metrics[state.metric(metric)].overflow
+        if known >= 0 { return known }
+        return add(Row(SeriesKey(metric, [overflowLabel]), descriptor), &state)
+    }
+
+    /// Adds a series that is new; its number.
+    private static func add(_ row: Row, _ state: inout State) -> Int32 {
+        let (id, place) = (state.next, state.metric(row.metric))
+        state.add(row, id)
         state.next += 1
-        state.places[key] = id
-        if !row.isOverflow { state.counts[metric, default: 0] += 1 }
+        state.places.set(id, for: row.key)
+        if row.isOverflow {
+            state.metrics[place].overflow = id
+        } else {
+            state.metrics[place].count += 1
+        }
         return id
     }
 
     private static func occupy(_ id: Int32, _ state: inout State) {
-        guard let row = state.rows[id], row.isFree else { return }
-        state.rows[id]?.isFree = false
-        state.counts[row.metric, default: 0] += 1
+        guard state.isFree(id), let row = state.row(id) else { return }
+        state.standings[id]?.remove(.free)
+        state.metrics[state.metric(row.metric)].count += 1
+    }
+
+    private static func retire(_ id: Int32, _ state: inout State) {
+        state.standings[id]?.insert(.retired)
+        state.retired.insert(id)
     }
 
     /// Retires the histograms of a metric that have other bounds: they go on under new numbers, from nothing. A received metric
     /// has its first bounds for good, and what it had without bounds is in no bucket.
     private func reshape(_ metric: Int32, _ descriptor: InstrumentDescriptor, _ state: inout State) {
-        let bounds = descriptor.buckets
-        guard state.bounds[metric] != bounds else { return }
-        let isFirst = state.bounds[metric] == nil
-        state.bounds[metric] = bounds
+        let (bounds, place) = (descriptor.buckets, state.metric(metric))
+        guard state.metrics[place].bounds != bounds else { return }
+        let isFirst = state.metrics[place].bounds == nil
+        state.metrics[place].bounds = bounds
         if descriptor.origin == .otlp {
-            for (id, row) in state.rows where row.metric == metric {
-                state.rows[id]?.series.instrument.buckets = bounds
+            for (id, row) in Self.rows(of: metric, state) {
+                var instrument = row.instrument
+                instrument.buckets = bounds
+                state.rows.set(Row(row.key, instrument), at: id)
             }
         }
         guard !isFirst else { return }
-        for (id, row) in state.rows where row.metric == metric && !state.retired.contains(id) {
-            state.places[row.key] = nil
-            state.retired.insert(id)
+        for (id, row) in Self.rows(of: metric, state) where !state.retired.contains(id) {
+            state.places.remove(row.key)
+            Self.retire(id, &state)
         }
-        state.counts[metric] = 0
+        (state.metrics[place].count, state.metrics[place].overflow) = (0, -1)
         changes.wrappingAdd(1, ordering: .releasing)
+    }
+
+    private static func rows(of metric: Int32, _ state: borrowing State) -> [(Int32, Row)] {
+        var rows: [(Int32, Row)] = []
+        state.rows.visit { id, row in
+            if let row, row.metric == metric { rows.append((id, row)) }
+        }
+        return rows
     }
 }
 
 // MARK: - What the ledger asks
 
 extension SeriesTable {
-    /// Where what was observed for a series is to be added; nil: its histogram has started anew.
-    func destinations(of ids: Set<Int32>) -> [Int32: Int32] {
+    /// Where what was observed for series that are no more is to be added; nil: nowhere, for their histograms have started anew.
+    func moves(of deltas: [SeriesDelta]) -> [Int32: Int32?] {
         state.withLock { state in
-            var destinations: [Int32: Int32] = [:]
-            for id in ids where !state.retired.contains(id) {
-                destinations[id] = state.rows[id] == nil ? state.forwards[id] : id
+            var moves: [Int32: Int32?] = [:]
+            for delta in deltas {
+                let id = delta.series.index
+                guard let standing = state.standings[id] else {
+                    moves.updateValue(state.forwards[id], forKey: id)
+                    continue
+                }
+                if standing.contains(.retired) { moves.updateValue(nil, forKey: id) }
             }
-            return destinations
+            return moves
         }
     }
 
@@ -194,42 +266,60 @@ extension SeriesTable {
     var retired: Set<Int32> { state.withLock(\.retired) }
 
     /// The series that are to lose their place or to be folded, of those that were last active at the given times.
-    func expiry(of active: [Int32: Timestamp], now: Timestamp) -> (freed: [Int32], folded: [Int32: Int32]) {
+    func expiry(
+        of totals: SeriesPages<SeriesTotal>,
+        now: Timestamp
+    ) -> (freed: [Int32], folded: [Int32: Int32]) {
         let (idle, gone) = (now.advanced(by: .zero - Self.placeAge), now.advanced(by: .zero - Self.foldAge))
         return state.withLock { state in
             var (freed, folded): ([Int32], [Int32: Int32]) = ([], [:])
-            for (id, time) in active where time < idle {
-                guard let row = state.rows[id], !row.isOverflow, !state.retired.contains(id) else { continue }
+            totals.visit { id, total in
+                let time = total.lastActive
+                guard time < idle, let row = state.row(id), !row.isOverflow, !state.retired.contains(id)
+                else { return }
                 // A series without labels is the whole metric: folding it would only rename it.
-                if time < gone, !row.series.labels.isEmpty {
-                    folded[id] = Self.find([Self.overflowLabel], row.metric, row.series.instrument, &state)
-                } else if !row.isFree {
+                if time < gone, !row.labels.isEmpty {
+                    folded[id] = Self.overflow(row.metric, row.instrument, &state)
+                } else if !state.isFree(id) {
                     freed.append(id)
                 }
             }
-            return (freed.sorted(), folded)
+            return (freed, folded)
         }
     }
 
     /// Makes what was staged visible; the series whose totals changed have been active.
     func publish(_ staged: SeriesLedger.Staged) {
         state.withLock { state in
-            for id in staged.totals.keys where state.rows[id]?.isFree == true { Self.occupy(id, &state) }
+            for id in staged.totals.keys where state.isFree(id) { Self.occupy(id, &state) }
             guard staged.isExpiry || !staged.removed.isEmpty else { return }
             // What a worker had in hand at the last sweep has come by now.
             if staged.isExpiry { state.forwards = staged.folded }
-            for id in staged.freed where state.rows[id]?.isFree == false {
-                state.rows[id]?.isFree = true
-                state.counts[state.rows[id]?.metric ?? -1, default: 1] -= 1
+            for id in staged.freed where state.standings[id] != nil && !state.isFree(id) {
+                state.standings[id]?.insert(.free)
+                Self.leave(id, &state)
             }
-            for id in staged.removed {
-                guard let row = state.rows.removeValue(forKey: id) else { continue }
-                if state.retired.remove(id) != nil { continue }
-                state.places[row.key] = nil
-                if !row.isFree { state.counts[row.metric, default: 1] -= 1 }
-            }
+            for id in staged.removed { Self.remove(id, &state) }
         }
         if !staged.freed.isEmpty || !staged.folded.isEmpty { changes.wrappingAdd(1, ordering: .releasing) }
+    }
+
+    private static func remove(_ id: Int32, _ state: inout State) {
+        guard let row = state.row(id) else { return }
+        let wasFree = state.isFree(id)
+        if !wasFree, !state.retired.contains(id) { leave(id, &state) }
+        state.rows[id] = nil as Row??
+        state.standings[id] = nil
+        if state.retired.remove(id) != nil { return }
+        state.places.remove(row.key)
+        let place = state.metric(row.metric)
+        if state.metrics[place].overflow == id { state.metrics[place].overflow = -1 }
+    }
+
+    /// Counts a series out of the limit of its metric.
+    private static func leave(_ id: Int32, _ state: inout State) {
+        guard let row = state.row(id) else { return }
+        state.metrics[state.metric(row.metric)].count -= 1
     }
 
     /// A series idle for so long frees its place (signals contract, section 8).

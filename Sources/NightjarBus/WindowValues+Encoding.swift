@@ -125,11 +125,8 @@ package struct WindowBlock {
     }
 
     private func append(_ values: WindowValues, of window: Int64, to bytes: inout [UInt8]) {
-        var body: [UInt8] = []
-        values.append(to: &body, start: resolution.start(of: window))
         bytes.append(UInt8(truncatingIfNeeded: window - firstWindow))
-        bytes.append(varint: UInt64(body.count))
-        bytes += body
+        bytes.appendWithLength { values.append(to: &$0, start: resolution.start(of: window)) }
     }
 
     /// Calls `each` with every window of a row and what adds it to other values, in the order of time.
@@ -164,17 +161,15 @@ package struct WindowKey: Hashable, Sendable {
 /// Windows of many series as one row: what a commit has added and what is not in blocks yet.
 package enum RecentWindows {
     /// The row.
-    package static func encoded(_ windows: [WindowKey: WindowValues]) -> [UInt8] {
+    package static func encoded(_ windows: WindowTable) -> [UInt8] {
         var bytes: [UInt8] = []
         bytes.reserveCapacity(windows.count * 40)
-        var body: [UInt8] = []
-        for (key, values) in windows {
-            body.removeAll(keepingCapacity: true)
-            values.append(to: &body, start: WindowResolution.fine.start(of: key.window))
+        windows.withEach { key, values in
             bytes.append(varint: UInt64(UInt32(bitPattern: key.series)))
             bytes.append(zigzag: key.window)
-            bytes.append(varint: UInt64(body.count))
-            bytes += body
+            bytes.appendWithLength {
+                values.append(to: &$0, start: WindowResolution.fine.start(of: key.window))
+            }
         }
         return bytes
     }

@@ -5,19 +5,26 @@ package import NightjarSignals
 /// Turns settled spans, scores and feedback into the built-in metrics. Uses only what plugins can get: the fields of a span
 /// and an aggregator. Belongs to one worker.
 package final class CatalogueExtractor {
-    /// The series of all metrics that one combination of labels leads to.
+    private typealias Cell = MetricAggregator.Cell
+
+    /// The series of all metrics that one combination of labels leads to, found by one look-up for each span.
     private struct Bundle {
-        let started: MetricAggregator.Cell?
-        let ended: MetricAggregator.Cell?
-        let duration: MetricAggregator.Cell?
-        /// Input, output, cache read, cache write; of generations.
-        let tokens: [MetricAggregator.Cell?]
+        var started = Cell.none
+        var ended = Cell.none
+        var duration = Cell.none
+        // Of generations.
+        var input = Cell.none
+        var output = Cell.none
+        var cacheRead = Cell.none
+        var cacheWrite = Cell.none
     }
 
     private let catalogue: Catalogue
     private let aggregator: MetricAggregator
-    private var keys = TextKeyTable(limit: 16_384)
-    private var bundles: [Bundle] = []
+    private let keys = TextKeyTable(limit: keyLimit)
+    /// What `keys` has numbers for. In memory of its own: an array in a property is checked for overlapping access each time.
+    private let bundles = UnsafeMutablePointer<Bundle>.allocate(capacity: keyLimit)
+    private static let keyLimit = 16_384
     private var epoch = 0
 
     /// An extractor that adds to `aggregator`.
@@ -25,6 +32,8 @@ package final class CatalogueExtractor {
         self.catalogue = catalogue
         self.aggregator = aggregator
     }
+
+    deinit { bundles.deallocate() }
 
     /// Counts a span whose inherited facts are final; a duplicate counts nothing.
     package func spanSettled(
@@ -35,19 +44,19 @@ package final class CatalogueExtractor {
     ) {
         guard span.duplicate_of == 0, let places = Self.places(span.spanType) else { return }
         let bundle = bundle(span, places)
-        if started { add(bundle.started, 1, time(span.start_nano, receivedAt)) }
+        if started { aggregator.add(bundle.started, value: 1, at: time(span.start_nano, receivedAt)) }
         guard ended else { return }
         let time = time(span.end_nano, receivedAt)
-        add(bundle.ended, 1, time)
+        aggregator.add(bundle.ended, value: 1, at: time)
         if span.end_nano != 0, span.start_nano != 0, !span.isEvent {
-            add(bundle.duration, span.durationMilliseconds, time)
+            aggregator.add(bundle.duration, value: span.durationMilliseconds, at: time)
             if span.hasClockSkew { aggregator.count(\.clockSkew, at: receivedAt) }
         }
         guard places.hasTokens else { return }
-        addTokens(bundle, 0, span.input_tokens, time)
-        addTokens(bundle, 1, span.output_tokens, time)
-        addTokens(bundle, 2, span.cache_read_tokens, time)
-        addTokens(bundle, 3, span.cache_write_tokens, time)
+        addTokens(bundle.input, span.input_tokens, time)
+        addTokens(bundle.output, span.output_tokens, time)
+        addTokens(bundle.cacheRead, span.cache_read_tokens, time)
+        addTokens(bundle.cacheWrite, span.cache_write_tokens, time)
     }
 
     /// The count of a score whose trace is known, to be added when its id is counted for the first time.
@@ -79,13 +88,9 @@ package final class CatalogueExtractor {
         return aggregator.clamped(Timestamp(unixNano: Int64(clamping: unixNano)), receivedAt: receivedAt)
     }
 
-    private func add(_ cell: MetricAggregator.Cell?, _ value: Double, _ time: Timestamp) {
-        if let cell { aggregator.add(cell, value: value, at: time) }
-    }
-
     /// A count that is absent, negative or not finite is no observation; zero is one.
-    private func addTokens(_ bundle: Bundle, _ place: Int, _ value: Double, _ time: Timestamp) {
-        if value.isFinite, value >= 0 { add(bundle.tokens[place], value, time) }
+    private func addTokens(_ cell: Cell, _ value: Double, _ time: Timestamp) {
+        if value.isFinite, value >= 0 { aggregator.add(cell, value: value, at: time) }
     }
 
     // MARK: - Bundles
@@ -133,7 +138,6 @@ package final class CatalogueExtractor {
         aggregator.refresh()
         if epoch != aggregator.epoch || keys.isFull {
             keys.removeAll()
-            bundles.removeAll()
             epoch = aggregator.epoch
         }
         let values = LabelValues(span)
@@ -146,29 +150,31 @@ package final class CatalogueExtractor {
             while epoch != aggregator.epoch {
                 epoch = aggregator.epoch
                 keys.removeAll()
-                bundles.removeAll()
                 bundle = makeBundle(values, places)
             }
-            keys.insert(tag: tag, texts, Int32(bundles.count))
-            bundles.append(bundle)
+            (bundles + keys.count).initialize(to: bundle)
+            keys.insert(tag: tag, texts, Int32(keys.count))
             return bundle
         }
     }
 
     private func makeBundle(_ values: LabelValues, _ places: Places) -> Bundle {
-        let tokens = places.hasTokens ? Array(Catalogue.modelInput...Catalogue.modelCacheWrite) : []
-        return Bundle(
-            started: cell(places.started, values),
-            ended: cell(places.ended, values),
-            duration: cell(places.duration, values),
-            tokens: tokens.map { cell($0, values) }
-        )
+        var bundle = Bundle()
+        bundle.started = cell(places.started, values)
+        bundle.ended = cell(places.ended, values)
+        bundle.duration = cell(places.duration, values)
+        guard places.hasTokens else { return bundle }
+        bundle.input = cell(Catalogue.modelInput, values)
+        bundle.output = cell(Catalogue.modelOutput, values)
+        bundle.cacheRead = cell(Catalogue.modelCacheRead, values)
+        bundle.cacheWrite = cell(Catalogue.modelCacheWrite, values)
+        return bundle
     }
 
-    private func cell(_ place: Int, _ values: LabelValues) -> MetricAggregator.Cell? {
-        guard let instrument = catalogue.instruments[place] else { return nil }
+    private func cell(_ place: Int, _ values: LabelValues) -> Cell {
+        guard let instrument = catalogue.instruments[place] else { return .none }
         let labels = Catalogue.metrics[place].labels.map(values.label).filter { $0.value.isPresent }
-        return labels.withUnsafeBufferPointer { aggregator.cell(instrument, $0) }
+        return labels.withUnsafeBufferPointer { aggregator.cell(instrument, $0) } ?? .none
     }
 
     private func pending(
@@ -195,48 +201,45 @@ package final class CatalogueExtractor {
 
 /// The values that a span gives its metrics' labels.
 private struct LabelValues {
-    // A tuple lies in memory as an array would, without an allocation for each span.
-    let texts: (nj_text, nj_text, nj_text, nj_text, nj_text, nj_text)
+    /// All of them but the status, in an order that follows from the type. A tuple lies in memory as an array would, without an
+    /// allocation for each span.
+    let texts: (nj_text, nj_text, nj_text)
     let status: SpanStatus
+    private let type: SpanType
 
-    /// Own label, provider, agent, env, service, and the type's second name.
     init(_ span: borrowing nj_span) {
         status = span.spanStatus
-        let unknown = nj_text("unknown")
-        let agent = span.agent.hasBytes ? span.agent : span.settled_agent
-        switch span.spanType {
-        case .agentRun:
-            texts = (
-                span.agent.hasBytes ? span.agent : unknown, .absent, .absent, span.environment, span.service,
-                .absent
-            )
+        type = span.spanType
+        switch type {
+        case .agentRun: texts = (Self.known(span.agent), span.environment, span.service)
         case .modelGeneration:
             let model = span.model.hasBytes ? span.model : span.response_model
-            texts = (model.hasBytes ? model : unknown, span.provider, agent, .absent, .absent, .absent)
-        case .toolCall, .mcpToolCall:
-            texts = (
-                span.tool.hasBytes ? span.tool : unknown, .absent, agent, span.environment, .absent, .absent
-            )
-        default:
-            texts = (
-                span.workflow.hasBytes ? span.workflow : unknown, .absent, .absent, span.environment, .absent,
-                .absent
-            )
+            texts = (Self.known(model), Self.agent(span), span.provider)
+        case .toolCall, .mcpToolCall: texts = (Self.known(span.tool), Self.agent(span), span.environment)
+        default: texts = (Self.known(span.workflow), span.environment, .absent)
         }
-        ownType = span.spanType
     }
 
-    private let ownType: SpanType
+    private static func known(_ name: nj_text) -> nj_text { name.hasBytes ? name : nj_text("unknown") }
 
+    private static func agent(_ span: borrowing nj_span) -> nj_text {
+        span.agent.hasBytes ? span.agent : span.settled_agent
+    }
+
+    /// A label, as far as metrics of the type have it.
     func label(_ name: Catalogue.LabelName) -> nj_label {
         switch name {
         case .model: nj_label(name: nj_text("model"), value: texts.0)
         case .tool: nj_label(name: nj_text("tool"), value: texts.0)
         case .workflow: nj_label(name: nj_text("workflow"), value: texts.0)
-        case .agent: nj_label(name: nj_text("agent"), value: ownType == .agentRun ? texts.0 : texts.2)
-        case .provider: nj_label(name: nj_text("provider"), value: texts.1)
-        case .env: nj_label(name: nj_text("env"), value: texts.3)
-        case .service: nj_label(name: nj_text("service"), value: texts.4)
+        case .agent: nj_label(name: nj_text("agent"), value: type == .agentRun ? texts.0 : texts.1)
+        case .provider: nj_label(name: nj_text("provider"), value: texts.2)
+        case .env:
+            nj_label(
+                name: nj_text("env"),
+                value: type == .toolCall || type == .mcpToolCall ? texts.2 : texts.1
+            )
+        case .service: nj_label(name: nj_text("service"), value: texts.2)
         case .status: nj_label(name: nj_text("status"), value: Self.statusText(status))
         case .scorer, .experiment, .source, .entityType, .feedbackType:
             nj_label(name: .absent, value: .absent)

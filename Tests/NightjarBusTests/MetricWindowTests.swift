@@ -136,13 +136,56 @@ struct MetricWindowTests {
             }
             return found
         }
-        let bytes = RecentWindows.encoded(windows)
+        var table = WindowTable()
+        for (key, values) in windows { table.add(to: key) { $0.add(values) } }
+        let bytes = RecentWindows.encoded(table)
         #expect(read(bytes) == windows)
         for _ in 0..<200 {
             var broken = bytes
             broken[Int(generator.next() % UInt64(broken.count))] = UInt8(truncatingIfNeeded: generator.next())
             _ = read(Array(broken.prefix(Int(generator.next() % UInt64(broken.count + 1)))))
         }
+    }
+
+    @Test(arguments: UInt64(0)..<20)
+    func `a table adds up what comes, and gives the oldest windows first`(seed: UInt64) {
+        var generator = SeededGenerator(seed: seed)
+        var (table, expected) = (WindowTable(), [WindowKey: WindowValues]())
+        for _ in 0..<30 {
+            var added = WindowTable()
+            for _ in 0..<generator.next() % 40 {
+                let delta = delta(&generator)
+                added.add(delta, to: delta.series.index)
+                let window = WindowResolution.fine.window(of: delta.time)
+                let key = WindowKey(series: delta.series.index, window: window)
+                expected[key, default: WindowValues()].add(delta.values)
+            }
+            table.add(added)
+            guard generator.next() % 3 == 0 else { continue }
+            let order = expected.keys.sorted { ($0.window, $0.series) < ($1.window, $1.series) }
+            let oldest = table.removeOldest(Int(generator.next() % 30))
+            #expect(oldest.map(\.key) == Array(order.prefix(oldest.count)))
+            for (key, values) in oldest { #expect(expected.removeValue(forKey: key) == values) }
+            #expect(table.count == expected.count)
+        }
+        for (key, values) in expected { #expect(table[key] == values) }
+        table.removeAll()
+        #expect(table.isEmpty && expected.keys.allSatisfy { table[$0] == WindowValues() })
+    }
+
+    /// An observation or two of whole numbers, whose sums are exact in any order.
+    private func delta(_ generator: inout SeededGenerator) -> SeriesDelta {
+        let type = MetricType.allCases[Int(generator.next() % 3)]
+        var sketch = QuantileSketch()
+        for _ in 0..<1 + generator.next() % 2 { sketch.add(Double(generator.next() % 1000) - 100) }
+        return SeriesDelta(
+            series: SeriesID(index: Int32(generator.next() % 20)),
+            sum: type == .gauge ? sketch.max : sketch.sum,
+            count: sketch.count,
+            time: at(Double(generator.next() % 50)),
+            type: type,
+            values: WindowValues(sketch)
+        )
     }
 
     @Test(arguments: UInt64(0)..<8)

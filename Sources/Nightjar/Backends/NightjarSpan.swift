@@ -19,11 +19,11 @@ public struct NightjarSpan: Tracing.Span {
     }
 
     /// Whether it runs: what is set on it counts, even in a trace that is not stored.
-    public var isRecording: Bool { live !== LiveSpan.noOp && live.ownSpan.endTime == nil }
+    public var isRecording: Bool { live !== LiveSpan.noOp && live.read { $0.endTime == nil } }
 
     /// Its name.
     public var operationName: String {
-        get { live.ownSpan.name }
+        get { live.read(\.name) }
         nonmutating set {
             live.amend { span in
                 guard span.name != newValue else { return false }
@@ -35,7 +35,7 @@ public struct NightjarSpan: Tracing.Span {
 
     /// The attributes that distributed tracing has a form for; objects, which only `LiveSpan` can set, stay as they are.
     public var attributes: SpanAttributes {
-        get { SpanAttributes(live.ownSpan.attributes) }
+        get { SpanAttributes(live.read(\.attributes)) }
         nonmutating set {
             live.amend { span in
                 span.attributes.replace(with: newValue)

@@ -21,12 +21,10 @@ extension SignalEvent {
 }
 
 extension Span {
-    /// The fixed fields, without what the rest points to.
-    private static let fixedBytes = MemoryLayout<Span>.size
-
     fileprivate var approximateBytes: Int {
         var bytes = Self.fixedBytes + name.utf8.count
-        for object in [attributes, resource, scope, metadata] { bytes += object.approximateBytes }
+        bytes += attributes.approximateBytes + metadata.approximateBytes
+        bytes += resource.approximateBytes + scope.approximateBytes
         for event in events { bytes += 64 + event.name.utf8.count + event.attributes.approximateBytes }
         for link in links { bytes += 64 + link.attributes.approximateBytes }
         bytes += (input?.approximateBytes ?? 0) + (output?.approximateBytes ?? 0)
@@ -49,7 +47,14 @@ extension Value {
 
 extension Value.Object {
     fileprivate var approximateBytes: Int {
-        // An entry stands in the list and in the table of places.
-        entries.reduce(32) { $0 + 64 + $1.key.utf8.count + $1.value.approximateBytes }
+        // An entry stands in the list and, where there are many, in the table of places. Looked at where they lie: a copy of
+        // each would cost more than to count.
+        entries.withUnsafeBufferPointer { entries in
+            var bytes = 32
+            for place in entries.indices {
+                bytes += 64 + entries[place].key.utf8.count + entries[place].value.approximateBytes
+            }
+            return bytes
+        }
     }
 }

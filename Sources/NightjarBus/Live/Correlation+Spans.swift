@@ -29,18 +29,41 @@ extension Span {
     }
 }
 
+extension Correlation {
+    /// What a signal of a live span belongs to, by what one of its parent does. Of `own` the entity and the tags count, of
+    /// `stated` what metadata it has itself, of `metadata` what it has with that of its parents.
+    init(_ own: Span, in parent: Correlation?, stated: Value.Object, metadata: Value.Object) {
+        let entity = own.entity
+        let isStated = !stated.isEmpty && Correlation.isStated(in: stated)
+        if let parent, entity.isEmpty, !isStated {
+            self = parent
+            return
+        }
+        var fields = parent?.fields ?? Fields()
+        if !entity.isEmpty {
+            (fields.parentEntity, fields.entity) = (fields.entity, entity)
+            if fields.rootEntity.isEmpty { fields.rootEntity = entity }
+        }
+        if parent == nil { fields.tags = own.tags }
+        self.init(fields)
+        if isStated { replace(metadata: metadata) }
+    }
+
+    /// With the environment and the service of the program where no metadata states one.
+    func filled(from context: LiveContext) -> Correlation {
+        let known = fields
+        guard
+            known.environment == nil && context.environment != nil
+                || known.serviceName == nil && context.serviceName != nil
+        else { return self }
+        var filled = known
+        if filled.environment == nil { filled.environment = context.environment }
+        if filled.serviceName == nil { filled.serviceName = context.serviceName }
+        return Correlation(filled)
+    }
+}
+
 extension LiveSpan {
     /// What a signal made in this span now belongs to.
-    var correlation: Correlation {
-        var chain: [Span] = []
-        var at: LiveSpan? = self
-        while let span = at {
-            chain.append(span.ownSpan)
-            at = span.parent
-        }
-        var correlation = Correlation(chain: chain, metadata: metadata)
-        if correlation.environment == nil { correlation.environment = context.environment }
-        if correlation.serviceName == nil { correlation.serviceName = context.serviceName }
-        return correlation
-    }
+    var correlation: Correlation { known().correlation }
 }

@@ -31,7 +31,7 @@ extension LiveContext {
         span.isEvent = asEvent
         span.status = asEvent ? .ok : .running
         let isSampled = place.parent?.isSampled ?? sink.isKept(span)
-        let live = LiveSpan(span, parent: place.parent, isSampled: isSampled, context: self)
+        let live = LiveSpan(consume span, parent: place.parent, isSampled: isSampled, context: self)
         if asEvent { live.recordAsEvent() } else { live.start() }
         return live
     }

@@ -2,7 +2,7 @@ package import NightjarSignals
 import Synchronization
 
 /// Where signals that are made in this process enter the bus.
-package protocol LiveSink: Sendable {
+package protocol LiveSink: AnyObject, Sendable {
     /// Takes an event. Returns at once, unless the configuration says that a full queue blocks; never fails.
     func emit(_ event: SignalEvent)
     /// Waits for room where the configuration says that a full queue blocks; else returns at once.

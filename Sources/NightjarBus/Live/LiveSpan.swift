@@ -27,20 +27,51 @@ public final class LiveSpan: Sendable {
     /// Whether its trace is stored and exported. One that is not still counts in metrics and is seen by rules.
     public let isSampled: Bool
 
+    /// What a live span is at a time.
+    struct State: Sendable {
+        /// The span as it was told last, and what was changed since.
+        var span: Span
+        /// Its metadata without that of its parents, which is in `span` too.
+        var metadata: Value.Object
+        /// What follows from both, as of some count of changes.
+        var known: KnownContext?
+
+        init(_ span: consuming Span) {
+            metadata = span.metadata
+            self.span = span
+        }
+
+        mutating func merge(_ attributes: Value.Object, _ metadata: Value.Object) {
+            if !attributes.isEmpty { span.attributes = span.attributes.merging(attributes) }
+            if !metadata.isEmpty { self.metadata = self.metadata.merging(metadata) }
+        }
+
+        /// The span as it is told now.
+        mutating func told(_ inherited: Value.Object?, _ context: LiveContext) -> Span {
+            let all = inherited.map { $0.merging(metadata) } ?? metadata
+            span.metadata = all
+            span.environment = all["environment"]?.string ?? context.environment
+            span.service = all["serviceName"]?.string ?? context.serviceName
+            return span
+        }
+    }
+
     let context: LiveContext
-    private let state: Mutex<Span>
+    let state: Mutex<State>
+    let changes: TraceChanges
     private let isAmended = Atomic(false)
 
-    init(_ span: Span, parent: LiveSpan?, isSampled: Bool, context: LiveContext) {
+    init(_ span: consuming Span, parent: LiveSpan?, isSampled: Bool, context: LiveContext) {
         (traceID, id) = (span.traceID, span.id)
         self.parent = parent
         self.isSampled = isSampled
         self.context = context
-        state = Mutex(span)
+        changes = parent?.changes ?? TraceChanges()
+        state = Mutex(State(span))
     }
 
     /// What it is about.
-    public var type: SpanType { state.withLock { $0.type } }
+    public var type: SpanType { state.withLock { $0.span.type } }
 
     /// Starts a span within this one.
     public func startSpan(
@@ -66,34 +97,36 @@ public final class LiveSpan: Sendable {
     /// A span that has ended may still be changed; that is stored and counted as a late change.
     public func update(
         name: String? = nil,
-        attributes: Value.Object = [:],
-        metadata: Value.Object = [:],
+        attributes: Value.Object = Value.Object(),
+        metadata: Value.Object = Value.Object(),
         input: Value? = nil,
         output: Value? = nil,
         tags: [String]? = nil
     ) {
-        change(SignalEvent.spanUpdated) { span in
-            if let name { span.name = name }
-            span.merge(attributes, metadata)
-            if let input { span.input = input }
-            if let output { span.output = output }
-            if let tags, span.parentSpanID == nil { span.tags = tags }
+        change(SignalEvent.spanUpdated) { state in
+            if let name { state.span.name = name }
+            state.merge(attributes, metadata)
+            if let input { state.span.input = input }
+            if let output { state.span.output = output }
+            if let tags, state.span.parentSpanID == nil { state.span.tags = tags }
+            if !metadata.isEmpty || tags != nil { changes.note() }
             return true
         }
     }
 
     /// Adds a point in time to the span; it is told with the span's next change or its end.
-    public func addEvent(_ name: String, attributes: Value.Object = [:], at time: Timestamp? = nil) {
+    public func addEvent(_ name: String, attributes: Value.Object = Value.Object(), at time: Timestamp? = nil)
+    {
         let time = time ?? context.clock()
         state.withLock {
-            $0.events.append(Span.Event(name: name, timestamp: time, attributes: attributes))
+            $0.span.events.append(Span.Event(name: name, timestamp: time, attributes: attributes))
         }
     }
 
     /// Adds a reference to another span; it is told with the span's next change or its end.
-    public func addLink(to other: TraceContext, attributes: Value.Object = [:]) {
+    public func addLink(to other: TraceContext, attributes: Value.Object = Value.Object()) {
         state.withLock {
-            $0.links.append(
+            $0.span.links.append(
                 Span.Link(traceID: other.traceID, spanID: other.spanID, attributes: attributes)
             )
         }
@@ -102,17 +135,18 @@ public final class LiveSpan: Sendable {
     /// Ends the span. Ending it again does nothing.
     public func end(
         output: Value? = nil,
-        attributes: Value.Object = [:],
-        metadata: Value.Object = [:],
+        attributes: Value.Object = Value.Object(),
+        metadata: Value.Object = Value.Object(),
         at time: Timestamp? = nil
     ) {
         let time = time ?? context.clock()
-        change(SignalEvent.spanEnded) { span in
-            guard span.endTime == nil, !span.isEvent else { return false }
-            span.endTime = time
-            if span.status == .running { span.status = .ok }
-            span.merge(attributes, metadata)
-            if let output { span.output = output }
+        change(SignalEvent.spanEnded) { state in
+            guard state.isRunning else { return false }
+            state.span.endTime = time
+            if state.span.status == .running { state.span.status = .ok }
+            state.merge(attributes, metadata)
+            if let output { state.span.output = output }
+            if !metadata.isEmpty { changes.note() }
             return true
         }
     }
@@ -124,16 +158,19 @@ public final class LiveSpan: Sendable {
 
     /// Notes why the span failed, and ends it unless told otherwise.
     public func error(_ info: Span.ErrorInfo, ending: Bool = true) {
-        let wasRunning = state.withLock { span in
-            span.errorInfo = info
-            span.status = .error
-            return span.endTime == nil && !span.isEvent
+        let wasRunning = state.withLock { state in
+            state.span.errorInfo = info
+            state.span.status = .error
+            return state.isRunning
         }
         if ending, wasRunning { end() } else { change(SignalEvent.spanUpdated) { _ in true } }
     }
 
     /// The span as it is now, with its parents' metadata: what exporters get.
-    public var span: Span { snapshot(of: state.withLock { $0 }) }
+    public var span: Span {
+        let inherited = parent?.known().metadata
+        return state.withLock { $0.told(inherited, context) }
+    }
 
     /// The ids of the span, to be sent to another process that goes on with the trace.
     public var traceContext: TraceContext {
@@ -150,9 +187,14 @@ public final class LiveSpan: Sendable {
     /// Changes a span that runs. That is told with its next change or its end; where `body` says that others need to know, before
     /// a child of it starts, too. A span that has ended stays as it is.
     package func amend(_ body: (inout Span) -> Bool) {
-        let matters = state.withLock { span in
-            guard span.endTime == nil, !span.isEvent else { return false }
-            return body(&span)
+        let matters = state.withLock { state in
+            guard state.isRunning else { return false }
+            let told = state.span.metadata
+            state.span.metadata = state.metadata
+            let matters = body(&state.span)
+            (state.metadata, state.span.metadata) = (state.span.metadata, told)
+            changes.note()
+            return matters
         }
         if matters { isAmended.store(true, ordering: .relaxed) }
     }
@@ -162,21 +204,21 @@ public final class LiveSpan: Sendable {
         guard isAmended.load(ordering: .relaxed), isAmended.exchange(false, ordering: .relaxed) else {
             return
         }
-        change(SignalEvent.spanUpdated) { $0.endTime == nil }
+        change(SignalEvent.spanUpdated) { $0.span.endTime == nil }
     }
 
     // MARK: - Telling
 
     /// Changes the span and tells the bus, where `body` says that there is something to tell.
-    private func change(_ event: (Span) -> SignalEvent, _ body: (inout Span) -> Bool) {
+    private func change(_ event: (Span) -> SignalEvent, _ body: (inout State) -> Bool) {
         guard let sink = context.sink else { return }
         // Before this span is locked: no two spans are ever locked together, and nobody waits for room under the lock.
-        let inherited = parent?.metadata
+        let inherited = parent?.known().metadata
         sink.waitForRoom()
-        state.withLock { span in
-            guard body(&span) else { return }
+        state.withLock { state in
+            guard body(&state) else { return }
             // Under the lock: the bus gets changes in the order in which they were made.
-            sink.emit(event(snapshot(of: span, inherited: inherited)))
+            sink.emit(event(state.told(inherited, context)))
         }
     }
 
@@ -184,38 +226,25 @@ public final class LiveSpan: Sendable {
 
     func recordAsEvent() { context.sink?.emit(.spanEnded(span)) }
 
-    private func snapshot(of own: Span) -> Span { snapshot(of: own, inherited: parent?.metadata) }
-
-    private func snapshot(of own: Span, inherited: Value.Object?) -> Span {
-        var span = own
-        if let inherited { span.metadata = inherited.merging(own.metadata) }
-        span.environment = span.metadata["environment"]?.string ?? context.environment
-        span.service = span.metadata["serviceName"]?.string ?? context.serviceName
-        return span
-    }
-
     /// The span's metadata with that of its parents below it, as it is now.
-    var metadata: Value.Object {
-        // Without recursion: a chain of spans may be as long as its program likes.
-        var own: [Value.Object] = []
-        var at: LiveSpan? = self
-        while let span = at {
-            let metadata = span.state.withLock { $0.metadata }
-            if !metadata.isEmpty { own.append(metadata) }
-            at = span.parent
-        }
-        return own.reversed().reduce(Value.Object()) { $0.isEmpty ? $1 : $0.merging($1) }
-    }
+    var metadata: Value.Object { known().metadata }
 
     /// The span as it is now, without its parents' metadata.
-    package var ownSpan: Span { state.withLock { $0 } }
+    package var ownSpan: Span {
+        state.withLock { state in
+            var own = state.span
+            own.metadata = state.metadata
+            return own
+        }
+    }
+
+    /// What `body` reads of the span as it is now.
+    package func read<Value>(_ body: (Span) -> Value) -> Value { state.withLock { body($0.span) } }
 }
 
-extension Span {
-    mutating func merge(_ attributes: Value.Object, _ metadata: Value.Object) {
-        if !attributes.isEmpty { self.attributes = self.attributes.merging(attributes) }
-        if !metadata.isEmpty { self.metadata = self.metadata.merging(metadata) }
-    }
+extension LiveSpan.State {
+    /// Whether the span has not ended.
+    fileprivate var isRunning: Bool { span.endTime == nil && !span.isEvent }
 }
 
 extension Span.ErrorInfo {

@@ -67,14 +67,15 @@ public struct MetricsContext: Sendable {
         if let span {
             metric.traceID = span.traceID
             metric.spanID = span.id
-            metric.correlation = span.correlation
-            let entity = metric.correlation.entity
+            let known = span.known()
+            (metric.correlation, metric.metadata) = (known.correlation, known.environmentFacts)
+            let entity = known.correlation.fields.entity
             if let type = entity.type, labels["entity_type"] == nil { metric.labels["entity_type"] = type }
             if let name = entity.name, labels["entity_name"] == nil { metric.labels["entity_name"] = name }
         } else {
             metric.correlation = context.correlation
+            metric.metadata = metric.correlation.environmentFacts
         }
-        metric.metadata = metric.correlation.environmentFacts
         sink.emit(.metric(metric))
     }
 }

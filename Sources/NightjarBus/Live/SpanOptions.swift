@@ -26,8 +26,8 @@ public struct SpanOptions: Sendable {
     /// Options; everything may be left out.
     public init(
         input: Value? = nil,
-        attributes: Value.Object = [:],
-        metadata: Value.Object = [:],
+        attributes: Value.Object = Value.Object(),
+        metadata: Value.Object = Value.Object(),
         tags: [String] = [],
         entityType: String? = nil,
         entityID: String? = nil,
