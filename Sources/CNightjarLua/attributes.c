@@ -50,7 +50,7 @@ static int32_t symbol_of(nj_lua *host, const char *key, size_t length) {
 static void push_value(lua_State *L, const nj_attribute *row) {
     nj_lua *host = nj_host(L);
     switch (row->tag) {
-    case NJ_STRING:
+    case NJ_STRING: nj_push_word(L, (nj_text){row->value.bytes ? row->value.bytes : "", row->length}); return;
     case NJ_BYTES: nj_push_bytes(L, (nj_text){row->value.bytes ? row->value.bytes : "", row->length}); return;
     case NJ_BOOL: lua_pushboolean(L, row->value.integer != 0); return;
     case NJ_INT: lua_pushinteger(L, row->value.integer); return;

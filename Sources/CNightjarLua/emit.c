@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { LABEL_LIMIT = 64, TEXT_LIMIT = 65536, ARENA_LIMIT = 8 << 20 };
+enum { TEXT_LIMIT = 65536, ARENA_LIMIT = 8 << 20 };
 
 void *nj_arena(lua_State *L, size_t size) {
     nj_lua *host = nj_host(L);
@@ -72,6 +72,7 @@ static nj_emission *emit(lua_State *L, int kind) {
     nj_emission *emission = &host->emissions[host->emission_count];
     memset(emission, 0, sizeof *emission);
     emission->kind = kind;
+    emission->label_set = -1;
     emission->value = NAN;
     return emission;
 }
@@ -92,61 +93,6 @@ int nj_number_text(lua_State *L, int index, char *out, size_t room) {
     return snprintf(out, room, "%.14g", number);
 }
 
-static bool is_label_name(const char *name, size_t length) {
-    if (length == 0 || length > 128 || (name[0] >= '0' && name[0] <= '9')) return false;
-    for (size_t i = 0; i < length; i++) {
-        char byte = name[i];
-        if (!((byte >= 'a' && byte <= 'z') || (byte >= 'A' && byte <= 'Z') || (byte >= '0' && byte <= '9') || byte == '_'))
-            return false;
-    }
-    return true;
-}
-
-static nj_text label_value(lua_State *L, const char *name) {
-    size_t length;
-    char text[64];
-    switch (lua_type(L, -1)) {
-    case LUA_TSTRING: {
-        const char *bytes = lua_tolstring(L, -1, &length);
-        // The policy cuts values to far less; what lies beyond is not worth a copy.
-        return nj_keep(L, bytes, length < 4096 ? length : 4096);
-    }
-    case LUA_TNUMBER:
-        if (lua_tonumber(L, -1) != lua_tonumber(L, -1)) luaL_error(L, "label '%s' is NaN", name);
-        return nj_keep(L, text, (size_t)nj_number_text(L, -1, text, sizeof text));
-    case LUA_TBOOLEAN: return lua_toboolean(L, -1) ? (nj_text){"true", 4} : (nj_text){"false", 5};
-    case LUA_TLIGHTUSERDATA: return (nj_text){"", 0};
-    default: luaL_error(L, "label '%s' is a %s; text, a number or a boolean is needed", name, luaL_typename(L, -1));
-    }
-    return (nj_text){NULL, 0};
-}
-
-// The labels of the table at `index`, read raw: no metamethod runs.
-static void read_labels(lua_State *L, int index, nj_emission *emission) {
-    nj_label found[LABEL_LIMIT];  // filled as far as `count`
-    uint32_t count = 0;
-    lua_pushnil(L);
-    while (lua_next(L, index)) {
-        if (lua_type(L, -2) != LUA_TSTRING) luaL_error(L, "the name of a label is a %s; text is needed", luaL_typename(L, -2));
-        size_t length;
-        const char *name = lua_tolstring(L, -2, &length);
-        if (!is_label_name(name, length)) {
-            char shown[64];
-            nj_printable(shown, sizeof shown, name, length, false);
-            luaL_error(L, "invalid label name '%s'; use letters, digits and _, not starting with a digit", shown);
-        }
-        if (count == LABEL_LIMIT) luaL_error(L, "more than %d labels", LABEL_LIMIT);
-        found[count].value = label_value(L, name);
-        found[count++].name = nj_keep(L, name, length);
-        lua_pop(L, 1);
-    }
-    if (count == 0) return;
-    nj_label *labels = nj_arena(L, count * sizeof *labels);
-    memcpy(labels, found, count * sizeof *labels);
-    emission->labels = labels;
-    emission->label_count = count;
-}
-
 int nj_metric_add(lua_State *L, int type) {
     static const char *const calls[] = {"counter:add", "gauge:set", "histogram:record"};
     struct { uint32_t magic; int32_t type, handle; } const *instrument = lua_touserdata(L, 1);
@@ -158,12 +104,13 @@ int nj_metric_add(lua_State *L, int type) {
     double value = lua_tonumber(L, 2);
     if (!isfinite(value)) return luaL_error(L, "%s needs a finite number", calls[type]);
     if (type == 0 && value < 0) return luaL_error(L, "a counter cannot go down; use a gauge");
-    if (lua_gettop(L) > 2 && !lua_isnil(L, 3) && !lua_istable(L, 3))
+    int labels = lua_type(L, 3);
+    if (labels != LUA_TTABLE && labels != LUA_TNIL && labels != LUA_TNONE)
         return luaL_error(L, "labels must be a table, not a %s", luaL_typename(L, 3));
     nj_emission *emission = emit(L, NJ_EMIT_METRIC);
     emission->instrument = instrument->handle;
     emission->value = value;
-    if (lua_istable(L, 3)) read_labels(L, 3, emission);
+    nj_read_labels(L, labels == LUA_TTABLE ? 3 : 0, emission);
     done(L);
     return 0;
 }
@@ -198,35 +145,56 @@ static const char *const feedback_fields[] = {
     "experimentId", "session_id", "sessionId", "id", "metadata", "span", "trace_id", "traceId", "span_id", "spanId",
 };
 
-static void check_fields(lua_State *L, int table, const char *const *names, int count) {
+// The fields that a table has, by their names in one of the lists above: what is not there is not looked for in the table.
+typedef struct given_fields {
+    int table, count;
+    const char *names[sizeof score_fields / sizeof *score_fields];
+} given_fields;
+
+// Finds the fields; raises where the table has others.
+static given_fields check_fields(lua_State *L, int table, const char *const *names, int count) {
+    given_fields given = {.table = table};
     lua_pushnil(L);
     while (lua_next(L, table)) {
         lua_pop(L, 1);
         if (lua_type(L, -1) != LUA_TSTRING) luaL_error(L, "fields are named by text, not by a %s", luaL_typename(L, -1));
         const char *name = lua_tostring(L, -1);
         bool known = false;
-        for (int i = 0; i < count && !known; i++) known = strcmp(names[i], name) == 0;
+        for (int i = 0; i < count && !known; i++) {
+            known = strcmp(names[i], name) == 0;
+            if (known) given.names[given.count++] = names[i];
+        }
         if (known) continue;
         const char *nearest = nj_nearest(name, names, count);
         char shown[64];
         nj_printable(shown, sizeof shown, name, lua_rawlen(L, -1), false);
         luaL_error(L, "unknown field '%s'%s%s%s", shown, nearest ? "; did you mean '" : "", nearest ? nearest : "", nearest ? "'?" : "");
     }
+    return given;
+}
+
+// Pushes a field, nil where it is not given; its type.
+static int push_given(lua_State *L, const given_fields *given, const char *name) {
+    for (int i = 0; i < given->count; i++) {
+        if (strcmp(given->names[i], name) != 0) continue;
+        lua_pushstring(L, name);
+        return lua_rawget(L, given->table);
+    }
+    lua_pushnil(L);
+    return LUA_TNIL;
 }
 
 // Pushes the field under the first of its names that is set; its type.
-static int push_field(lua_State *L, int table, const char *name, const char *other) {
-    lua_pushstring(L, name);
-    int type = lua_rawget(L, table);
+static int push_field(lua_State *L, const given_fields *given, const char *name, const char *other) {
+    int type = push_given(L, given, name);
     if (type != LUA_TNIL || other == NULL) return type;
     lua_pop(L, 1);
-    lua_pushstring(L, other);
-    return lua_rawget(L, table);
+    return push_given(L, given, other);
 }
 
-static nj_text text_field(lua_State *L, int table, const char *name, const char *other) {
+static nj_text text_field(lua_State *L, const given_fields *given, const char *name, const char *other) {
     nj_text text = {NULL, 0};
-    int type = push_field(L, table, name, other);
+    int type = push_field(L, given, name, other);
     size_t length;
     if (type == LUA_TSTRING || type == LUA_TNUMBER) {
         const char *bytes = lua_tolstring(L, -1, &length);
@@ -238,19 +206,19 @@ static nj_text text_field(lua_State *L, int table, const char *name, const char 
     return text;
 }
 
-static nj_text metadata_field(lua_State *L, int table) {
+static nj_text metadata_field(lua_State *L, const given_fields *given) {
     nj_text text = {NULL, 0};
-    int type = push_field(L, table, "metadata", NULL);
+    int type = push_field(L, given, "metadata", NULL);
     if (type == LUA_TTABLE) text = nj_to_json(L, -1);
     else if (type != LUA_TNIL) luaL_error(L, "field 'metadata' is a %s; a table is needed", luaL_typename(L, -1));
     lua_pop(L, 1);
     return text;
 }
 
-static uint64_t id_field(lua_State *L, int table, const char *name, const char *other, size_t digits, uint64_t *high) {
+static uint64_t id_field(lua_State *L, const given_fields *given, const char *name, const char *other, size_t digits, uint64_t *high) {
     uint64_t low = 0;
     *high = 0;
-    int type = push_field(L, table, name, other);
+    int type = push_field(L, given, name, other);
     if (type != LUA_TNIL) {
         size_t length = 0;
         const char *text = type == LUA_TSTRING ? lua_tolstring(L, -1, &length) : NULL;
@@ -262,9 +230,9 @@ static uint64_t id_field(lua_State *L, int table, const char *name, const char *
 }
 
 // Finds the target: the span, the trace, or what the table names where both are NULL.
-static void set_target(lua_State *L, int table, nj_emission *emission, nj_annotation *annotation, const nj_span_ref *span,
+static void set_target(lua_State *L, const given_fields *given, nj_emission *emission, nj_annotation *annotation, const nj_span_ref *span,
                        const nj_trace *trace) {
-    if (push_field(L, table, "span", NULL) != LUA_TNIL) {
+    if (push_field(L, given, "span", NULL) != LUA_TNIL) {
         nj_span_object *named = nj_test_span(L, -1);
         if (named == NULL || trace == NULL) luaL_error(L, "field 'span' takes a span of the trace, in trace.addScore and trace.addFeedback");
         nj_check_span(L, -1);
@@ -284,8 +252,8 @@ static void set_target(lua_State *L, int table, nj_emission *emission, nj_annota
     } else {
         uint64_t none;
         annotation->by_id = true;
-        emission->trace_low = id_field(L, table, "trace_id", "traceId", 32, &emission->trace_high);
-        emission->span_id = id_field(L, table, "span_id", "spanId", 16, &none);
+        emission->trace_low = id_field(L, given, "trace_id", "traceId", 32, &emission->trace_high);
+        emission->span_id = id_field(L, given, "span_id", "spanId", 16, &none);
         if (emission->trace_high == 0 && emission->trace_low == 0 && annotation->session_id.bytes == NULL)
             luaL_error(L, "field 'trace_id' or 'session_id' is needed");
     }
@@ -327,25 +295,25 @@ int nj_add_score(lua_State *L, int table, const nj_span_ref *span, const nj_trac
     need_call(L, "a score");
     if (!lua_istable(L, table)) return luaL_error(L, "a score is a table of fields, not %s", luaL_typename(L, table));
     nj_spend(L, 100);
-    check_fields(L, table, score_fields, sizeof score_fields / sizeof *score_fields);
+    given_fields fields = check_fields(L, table, score_fields, sizeof score_fields / sizeof *score_fields);
     nj_annotation *annotation = nj_arena(L, sizeof *annotation);
     memset(annotation, 0, sizeof *annotation);
-    annotation->scorer_name = text_field(L, table, "scorer_name", "scorerName");
+    annotation->scorer_name = text_field(L, &fields, "scorer_name", "scorerName");
     if (annotation->scorer_name.bytes == NULL && host->scorer != NULL) 
         annotation->scorer_name = nj_keep(L, host->scorer->name.bytes, host->scorer->name.length);
     if (annotation->scorer_name.bytes == NULL) return luaL_error(L, "field 'scorer_name' is needed outside of a scorer");
-    annotation->label = text_field(L, table, "label", NULL);
-    annotation->reason = text_field(L, table, "reason", "explanation");
-    annotation->error = text_field(L, table, "error", NULL);
-    annotation->experiment = text_field(L, table, "experiment", "experiment_id");
-    if (annotation->experiment.bytes == NULL) annotation->experiment = text_field(L, table, "experimentId", NULL);
-    annotation->scorer_version = text_field(L, table, "scorer_version", "scorerVersion");
-    annotation->annotator_kind = text_field(L, table, "annotator_kind", "annotatorKind");
-    annotation->session_id = text_field(L, table, "session_id", "sessionId");
-    annotation->id = text_field(L, table, "id", NULL);
-    annotation->metadata = metadata_field(L, table);
+    annotation->label = text_field(L, &fields, "label", NULL);
+    annotation->reason = text_field(L, &fields, "reason", "explanation");
+    annotation->error = text_field(L, &fields, "error", NULL);
+    annotation->experiment = text_field(L, &fields, "experiment", "experiment_id");
+    if (annotation->experiment.bytes == NULL) annotation->experiment = text_field(L, &fields, "experimentId", NULL);
+    annotation->scorer_version = text_field(L, &fields, "scorer_version", "scorerVersion");
+    annotation->annotator_kind = text_field(L, &fields, "annotator_kind", "annotatorKind");
+    annotation->session_id = text_field(L, &fields, "session_id", "sessionId");
+    annotation->id = text_field(L, &fields, "id", NULL);
+    annotation->metadata = metadata_field(L, &fields);
     double score = NAN;
-    int type = push_field(L, table, "score", NULL);
+    int type = push_field(L, &fields, "score", NULL);
     if (type == LUA_TNUMBER) {
         score = lua_tonumber(L, -1);
         if (!isfinite(score)) return luaL_error(L, "field 'score' must be a finite number");
@@ -359,7 +327,7 @@ int nj_add_score(lua_State *L, int table, const nj_span_ref *span, const nj_trac
     nj_emission *emission = emit(L, NJ_EMIT_SCORE);
     emission->annotation = annotation;
     emission->value = score;
-    set_target(L, table, emission, annotation, span, trace);
+    set_target(L, &fields, emission, annotation, span, trace);
     check_repeated(L, emission);
     done(L);
     return 0;
@@ -369,29 +337,29 @@ int nj_add_feedback(lua_State *L, int table, const nj_span_ref *span, const nj_t
     need_call(L, "feedback");
     if (!lua_istable(L, table)) return luaL_error(L, "feedback is a table of fields, not %s", luaL_typename(L, table));
     nj_spend(L, 100);
-    check_fields(L, table, feedback_fields, sizeof feedback_fields / sizeof *feedback_fields);
+    given_fields fields = check_fields(L, table, feedback_fields, sizeof feedback_fields / sizeof *feedback_fields);
     nj_annotation *annotation = nj_arena(L, sizeof *annotation);
     memset(annotation, 0, sizeof *annotation);
-    annotation->source = text_field(L, table, "source", NULL);
-    annotation->feedback_type = text_field(L, table, "feedback_type", "feedbackType");
+    annotation->source = text_field(L, &fields, "source", NULL);
+    annotation->feedback_type = text_field(L, &fields, "feedback_type", "feedbackType");
     if (annotation->feedback_type.bytes == NULL) return luaL_error(L, "field 'feedback_type' is needed");
-    annotation->comment = text_field(L, table, "comment", NULL);
-    annotation->user_id = text_field(L, table, "user_id", "userId");
-    annotation->experiment = text_field(L, table, "experiment", "experiment_id");
-    if (annotation->experiment.bytes == NULL) annotation->experiment = text_field(L, table, "experimentId", NULL);
-    annotation->session_id = text_field(L, table, "session_id", "sessionId");
-    annotation->id = text_field(L, table, "id", NULL);
-    annotation->metadata = metadata_field(L, table);
+    annotation->comment = text_field(L, &fields, "comment", NULL);
+    annotation->user_id = text_field(L, &fields, "user_id", "userId");
+    annotation->experiment = text_field(L, &fields, "experiment", "experiment_id");
+    if (annotation->experiment.bytes == NULL) annotation->experiment = text_field(L, &fields, "experimentId", NULL);
+    annotation->session_id = text_field(L, &fields, "session_id", "sessionId");
+    annotation->id = text_field(L, &fields, "id", NULL);
+    annotation->metadata = metadata_field(L, &fields);
     double value = NAN;
-    int type = push_field(L, table, "value", NULL);
+    int type = push_field(L, &fields, "value", NULL);
     if (type == LUA_TNUMBER) value = lua_tonumber(L, -1);
     lua_pop(L, 1);
-    if (type == LUA_TSTRING) annotation->value_text = text_field(L, table, "value", NULL);
+    if (type == LUA_TSTRING) annotation->value_text = text_field(L, &fields, "value", NULL);
     else if (type != LUA_TNUMBER || !isfinite(value)) return luaL_error(L, "field 'value' must be a finite number or text");
     nj_emission *emission = emit(L, NJ_EMIT_FEEDBACK);
     emission->annotation = annotation;
     emission->value = value;
-    set_target(L, table, emission, annotation, span, trace);
+    set_target(L, &fields, emission, annotation, span, trace);
     done(L);
     return 0;
 }

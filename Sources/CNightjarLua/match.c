@@ -163,3 +163,84 @@ bool nj_match_span(const nj_match_node *nodes, const nj_span_ref *span, nj_match
     if (is_outermost) nj_search_steps = -1;
     return result;
 }
+
+// ---- gates
+
+// The fields whose texts are compared by a digest.
+static const int16_t probed[NJ_MATCH_PROBES] = {
+    NJ_F_NAME, NJ_F_AGENT, NJ_F_MODEL, NJ_F_PROVIDER, NJ_F_TOOL, NJ_F_WORKFLOW, NJ_F_SERVICE, NJ_F_ENVIRONMENT,
+};
+
+static uint64_t digest_of(nj_text text) {
+    uint64_t head, tail;
+    nj_ends(text.bytes, text.length, &head, &tail);
+    return nj_digest(head, tail, text.length);
+}
+
+// The values outside of which the condition at a node cannot hold, of what `op` compares.
+static uint64_t possible(const nj_match_node *nodes, const nj_match_node *node, uint8_t op) {
+    if (node->op == op) return node->bits;
+    if (node->op != NJ_MATCH_ALL && node->op != NJ_MATCH_ANY) return ~0ULL;
+    uint64_t bits = node->op == NJ_MATCH_ALL ? ~0ULL : 0;
+    for (uint32_t i = 0; i < node->count; i++) {
+        uint64_t child = possible(nodes, nodes + node->first + i, op);
+        bits = node->op == NJ_MATCH_ALL ? bits & child : bits | child;
+    }
+    return bits;
+}
+
+// Has the gate compare the first text that has to be equal.
+static bool require_text(const nj_match_node *nodes, const nj_match_node *node, nj_match_gate *gate) {
+    if (node->op == NJ_MATCH_ALL) {
+        for (uint32_t i = 0; i < node->count; i++)
+            if (require_text(nodes, nodes + node->first + i, gate)) return true;
+        return false;
+    }
+    if (node->op != NJ_MATCH_EQUALS || node->ignore_case) return false;
+    for (int16_t place = 0; place < NJ_MATCH_PROBES; place++) {
+        if (probed[place] != node->field) continue;
+        gate->place = place;
+        gate->digest = digest_of(node->text);
+        return true;
+    }
+    return false;
+}
+
+nj_match_gate nj_match_gate_of(const nj_match_node *nodes, bool asks, bool takes_duplicates) {
+    nj_match_gate gate = {
+        .nodes = nodes, .types = ~0ULL, .statuses = ~0ULL, .place = -1, .asks = asks, .takes_duplicates = takes_duplicates};
+    if (nodes == NULL) return gate;
+    gate.types = possible(nodes, nodes, NJ_MATCH_TYPES);
+    gate.statuses = possible(nodes, nodes, NJ_MATCH_STATUSES);
+    require_text(nodes, nodes, &gate);
+    return gate;
+}
+
+static bool has_digest(nj_match_probe *probe, int16_t place, uint64_t digest) {
+    uint32_t bit = 1U << place;
+    if ((probe->known & bit) == 0) {
+        nj_text text = nj_text_of(&probe->span, probed[place]);
+        probe->known |= bit;
+        if (text.bytes != NULL) {
+            probe->present |= bit;
+            probe->digests[place] = digest_of(text);
+        }
+    }
+    return (probe->present & bit) != 0 && probe->digests[place] == digest;
+}
+
+uint32_t nj_match_next(
+    const nj_match_gate *gates, const uint32_t *places, uint32_t count, uint32_t from, nj_match_probe *probe) {
+    const nj_span *span = probe->span.span;
+    // What lies beyond the sets is the condition's to decide.
+    uint64_t type = span->type < 64 ? 1ULL << span->type : ~0ULL, status = span->status < 64 ? 1ULL << span->status : ~0ULL;
+    for (uint32_t i = from; i < count; i++) {
+        const nj_match_gate *gate = &gates[places[i]];
+        if (span->duplicate_of != 0 && !gate->takes_duplicates) continue;
+        if (gate->nodes == NULL) return i;
+        if ((gate->types & type) == 0 || (gate->statuses & status) == 0) continue;
+        if (gate->place >= 0 && !has_digest(probe, gate->place, gate->digest)) continue;
+        if (gate->asks || nj_match_span(gate->nodes, &probe->span, NULL, NULL)) return i;
+    }
+    return count;
+}

@@ -27,6 +27,7 @@ enum { NJ_SHARES_BLOCKS = 1 };
 // Lua allows 200 nested C calls, and each resume is one.
 enum { NJ_CHAIN_LIMIT = 220, NJ_KEY_SLOTS = 256, NJ_SYMBOL_SLOTS = 256, NJ_POOL_SIZE = 524288, NJ_POOL_BLOCK = 256 };
 enum { NJ_ARENA_BLOCK = NJ_SHARES_BLOCKS ? 16384 : 1 };
+enum { NJ_WORD_SLOTS = 128, NJ_WORD_LENGTH = 40 };
 
 // Memory for emissions: blocks that are kept between events.
 typedef struct nj_block {
@@ -36,7 +37,7 @@ typedef struct nj_block {
 } nj_block;
 
 typedef struct nj_key_slot {
-    const char *key;  // the anchored Lua string's own bytes
+    const void *key;  // the anchored Lua string
     int16_t span_field, trace_field, record_field;
 } nj_key_slot;
 
@@ -44,6 +45,26 @@ typedef struct nj_symbol_slot {
     const char *key;
     int32_t symbol;
 } nj_symbol_slot;
+
+// A short text that has come more than once, as a Lua string that is kept.
+typedef struct nj_word_slot {
+    uint64_t head, tail;  // of the text
+    const char *bytes;    // the string's own; NULL where none is kept
+    uint32_t length;
+    int reference;
+    uint64_t seen;        // what was asked for last and not kept
+} nj_word_slot;
+
+// The label sets that metrics were given before.
+typedef struct nj_label_set nj_label_set;
+typedef struct nj_label_memory {
+    nj_label_set **sets;
+    uint16_t *index;      // by hash: a place in `sets` and 1
+    uint32_t count, room; // the index has twice the room
+    uint32_t epoch;       // changes when all are forgotten
+    uint64_t bytes;
+    bool is_full;
+} nj_label_memory;
 
 struct nj_lua {
     lua_State *L;
@@ -88,10 +109,37 @@ struct nj_lua {
     int type_word[NJ_SPAN_TYPE_COUNT], status_word[3], kind_word[6];
     nj_key_slot keys[NJ_KEY_SLOTS];
     nj_symbol_slot symbols[NJ_SYMBOL_SLOTS];
+    nj_label_memory labels;
+    nj_word_slot words[NJ_WORD_SLOTS];
 };
 
 static inline nj_lua *nj_host(lua_State *L) { return *(nj_lua **)lua_getextraspace(L); }
 static inline int nj_killed(const nj_lua *host) { return atomic_load_explicit(&host->killed, memory_order_relaxed); }
+
+// The first and the last bytes of a text: they and its length are all of one of up to 16.
+static inline void nj_ends(const char *bytes, size_t length, uint64_t *head, uint64_t *tail) {
+    const unsigned char *text = (const unsigned char *)bytes;
+    *head = *tail = 0;
+    if (length >= 8) {
+        memcpy(head, text, 8);
+        memcpy(tail, text + length - 8, 8);
+    } else if (length >= 4) {
+        uint32_t first, last;
+        memcpy(&first, text, 4);
+        memcpy(&last, text + length - 4, 4);
+        *head = first;
+        *tail = last;
+    } else if (length > 0) {
+        *head = text[0] | (uint64_t)text[length / 2] << 8 | (uint64_t)text[length - 1] << 16;
+    }
+}
+
+// A number for a text from its ends and length: unequal numbers are unequal texts.
+static inline uint64_t nj_digest(uint64_t head, uint64_t tail, size_t length) {
+    uint64_t mixed = (head ^ (tail << 31 | tail >> 33) ^ length << 57) * 0x9E3779B97F4A7C15;
+    mixed = (mixed ^ mixed >> 29 ^ tail) * 0xBF58476D1CE4E5B9;
+    return mixed ^ mixed >> 32;
+}
 
 // limits.c
 void *nj_allocate(void *host, void *block, size_t old_size, size_t size);
@@ -161,6 +209,15 @@ enum { NJ_MATCH_LIMIT = 65536 };
 void nj_open_json(lua_State *L);
 extern const char nj_null;
 
+// words.c: pushes a text of which there are likely to be few, nil where it is absent.
+void nj_push_word(lua_State *L, nj_text text);
+
+// labels.c
+// Gives an emission the labels of the table at `index`, none where that is 0, read raw: no metamethod runs.
+void nj_read_labels(lua_State *L, int index, nj_emission *emission);
+// Forgets the label sets; what an emission has of them is void.
+void nj_forget_labels(nj_lua *host);
+
 // emit.c
 int nj_number_text(lua_State *L, int index, char *out, size_t room);
 void *nj_arena(lua_State *L, size_t size);
@@ -217,7 +274,8 @@ void nj_push_reply(lua_State *L, int status, const nj_reply *reply);
 void nj_push_usage(lua_State *L, const double counts[6]);
 void nj_push_id(lua_State *L, uint64_t high, uint64_t low, bool is_trace);
 bool nj_parse_id(const char *bytes, size_t length, uint64_t *high, uint64_t *low, size_t digits);
-nj_key_slot *nj_key(nj_lua *host, const char *key);
+// The slot of a field's name, by the address of the string; its key is NULL for anything else.
+nj_key_slot *nj_key(nj_lua *host, const void *key);
 void nj_copy_pairs(lua_State *L);  // replaces a run of attributes on top by a plain table
 
 // records.c

@@ -74,7 +74,7 @@ static int index_record(lua_State *L) {
     nj_record_object *record = check_record(L, 1);
     if (lua_type(L, 2) != LUA_TSTRING)
         return luaL_error(L, "fields of a %s are named by text, not by a %s", nj_object_name(record->kind), luaL_typename(L, 2));
-    nj_key_slot *slot = nj_key(nj_host(L), lua_tostring(L, 2));
+    nj_key_slot *slot = nj_key(nj_host(L), lua_topointer(L, 2));
     int field = slot->key != NULL ? slot->record_field : -1;
     if (field < 0 || nj_object_field(record->kind, field) == NULL) return nj_unknown_field(L, record->kind, 2);
     if (field == NJ_R_TRACE) lua_pushcfunction(L, trace_of);

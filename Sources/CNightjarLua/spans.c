@@ -319,12 +319,12 @@ void nj_push_field(lua_State *L, nj_span_object *span, int field) {
     }
     case NJ_F_NAME: case NJ_F_AGENT: case NJ_F_MODEL: case NJ_F_PROVIDER: case NJ_F_TOOL: case NJ_F_WORKFLOW: case NJ_F_SERVICE:
     case NJ_F_ENVIRONMENT:
-        nj_push_bytes(L, nj_text_of(&span->ref, field));
+        nj_push_word(L, nj_text_of(&span->ref, field));
         return;
     case NJ_F_ENTITY_TYPE: case NJ_F_ENTITY_NAME: {
         nj_text text = nj_text_of(&span->ref, field);
         // What the row has no room for, the sender's own statement, is decoded.
-        if (text.bytes != NULL) nj_push_bytes(L, text);
+        if (text.bytes != NULL) nj_push_word(L, text);
         else push_built(L, 1, span, field);
         return;
     }
@@ -354,7 +354,7 @@ void nj_push_field(lua_State *L, nj_span_object *span, int field) {
     }
 }
 
-nj_key_slot *nj_key(nj_lua *host, const char *key) {
+nj_key_slot *nj_key(nj_lua *host, const void *key) {
     for (uintptr_t at = (uintptr_t)key >> 4;; at++) {
         nj_key_slot *slot = &host->keys[at % NJ_KEY_SLOTS];
         if (slot->key == key || slot->key == NULL) return slot;
@@ -364,13 +364,12 @@ nj_key_slot *nj_key(nj_lua *host, const char *key) {
 static int index_span(lua_State *L) {
     nj_span_object *span = lua_touserdata(L, 1);
     if (span == NULL || span->magic != NJ_SPAN_MAGIC || span->generation != nj_host(L)->generation) nj_check_span(L, 1);
-    if (lua_type(L, 2) != LUA_TSTRING) return luaL_error(L, "fields of a span are named by text, not by a %s", luaL_typename(L, 2));
-    const char *name = lua_tostring(L, 2);
-    nj_key_slot *slot = nj_key(nj_host(L), name);
+    nj_key_slot *slot = nj_key(nj_host(L), lua_topointer(L, 2));
     if (slot->key != NULL && slot->span_field >= 0) {
         nj_push_field(L, span, slot->span_field);
         return 1;
     }
+    if (lua_type(L, 2) != LUA_TSTRING) return luaL_error(L, "fields of a span are named by text, not by a %s", luaL_typename(L, 2));
     return nj_unknown_field(L, NJ_OBJECT_SPAN, 2);
 }
 
@@ -435,7 +434,8 @@ void nj_open_spans(lua_State *L) {
         int span_field = i, trace_field = i - NJ_F_COUNT, record_field = trace_field - NJ_T_COUNT;
         const nj_field_info *info = trace_field < 0 ? nj_object_field(NJ_OBJECT_SPAN, span_field)
             : record_field < 0 ? nj_object_field(NJ_OBJECT_TRACE, trace_field) : nj_record_info(record_field);
-        const char *key = lua_pushstring(L, info->name);
+        lua_pushstring(L, info->name);
+        const void *key = lua_topointer(L, -1);
         nj_key_slot *slot = nj_key(host, key);
         if (slot->key == NULL) *slot = (nj_key_slot){key, -1, -1, -1};
         if (trace_field < 0) slot->span_field = (int16_t)span_field;

@@ -69,6 +69,7 @@ void nj_lua_close(nj_lua *host) {
     }
     free(host->pool);
     free(host->emissions);
+    nj_forget_labels(host);
     free(host->packed);
     nj_close_cover(host);
     free(host);
@@ -175,6 +176,7 @@ void nj_lua_begin(nj_lua *host) {
     if (host->emission_count > 0 || host->arena_first != NULL) nj_reset_emissions(host);
     host->emission_count = 0;
     host->emission_limit = host->limits.emissions;
+    if (host->labels.is_full) nj_forget_labels(host);
 }
 
 void nj_lua_allow(nj_lua *host, uint32_t more) { host->emission_limit = host->emission_count + more; }
@@ -299,6 +301,8 @@ const nj_emission *nj_lua_emissions(const nj_lua *host, uint32_t *count) {
     *count = host->emission_count;
     return host->emissions;
 }
+
+uint32_t nj_lua_label_epoch(const nj_lua *host) { return host->labels.epoch; }
 
 uint64_t nj_lua_memory(const nj_lua *host) { return host->used; }
 

@@ -279,7 +279,7 @@ static int index_trace(lua_State *L) {
     const nj_trace *trace = nj_check_trace(L, 1)->trace;
     if (lua_type(L, 2) != LUA_TSTRING) return luaL_error(L, "fields of a trace are named by text, not by a %s", luaL_typename(L, 2));
     const char *name = lua_tostring(L, 2);
-    nj_key_slot *slot = nj_key(nj_host(L), name);
+    nj_key_slot *slot = nj_key(nj_host(L), lua_topointer(L, 2));
     if (slot->key != NULL && slot->trace_field >= 0) {
         push_field(L, trace, slot->trace_field);
         return 1;

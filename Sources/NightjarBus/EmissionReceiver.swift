@@ -30,10 +30,36 @@ package protocol EmissionReceiver: AnyObject {
         labels: UnsafeBufferPointer<nj_label>,
         at time: Timestamp
     )
+    /// One observation of a rule that `origin` is of. `remembered` is what this receiver kept of the same metric with the same
+    /// labels, empty where that never came.
+    func metric(
+        _ instrument: InstrumentID,
+        value: Double,
+        labels: UnsafeBufferPointer<nj_label>,
+        at time: Timestamp,
+        remembered: inout RememberedSeries,
+        origin: () -> EmissionOrigin
+    )
     /// One verdict.
     func score(_ score: Score)
     /// One piece of feedback.
     func feedback(_ feedback: Feedback)
     /// One log line.
     func log(_ log: Log)
+}
+
+extension EmissionReceiver {
+    /// Takes the observation as any other.
+    package func metric(
+        _ instrument: InstrumentID,
+        value: Double,
+        labels: UnsafeBufferPointer<nj_label>,
+        at time: Timestamp,
+        remembered: inout RememberedSeries,
+        origin: () -> EmissionOrigin
+    ) {
+        self.origin = origin()
+        defer { self.origin = nil }
+        metric(instrument, value: value, labels: labels, at: time)
+    }
 }

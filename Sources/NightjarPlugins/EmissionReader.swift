@@ -23,18 +23,6 @@ struct EmissionReader {
         }
     }
 
-    /// Metrics are of the time of their event; of a span, that is its end.
-    var eventTime: Timestamp {
-        guard scope.isAtSpan, let row = scope.ref.span, row.pointee.end_nano != 0 else {
-            return scope.recordAtHand?.time ?? scope.now
-        }
-        // Not later than receipt and five minutes (signals contract, section 6): a clock that is ahead would stop gauges.
-        return min(
-            Timestamp(unixNano: Int64(clamping: row.pointee.end_nano)),
-            scope.now.advanced(by: .seconds(300))
-        )
-    }
-
     private func score(_ emission: nj_emission, _ annotation: nj_annotation, _ rule: Rule) -> Score {
         let scorer = annotation.scorer_name.string ?? rule.scorer ?? plugin.name
         let experiment = annotation.experiment.string ?? rule.options.experiment
@@ -146,6 +134,18 @@ struct EmissionReader {
     }
 }
 
+extension SpanScope {
+    /// Metrics are of the time of their event; of a span, that is its end.
+    var eventTime: Timestamp {
+        guard isAtSpan, let row = ref.span, row.pointee.end_nano != 0 else {
+            return recordAtHand?.time ?? now
+        }
+        let end = Timestamp(unixNano: Int64(clamping: row.pointee.end_nano))
+        // Not later than receipt and five minutes (signals contract, section 6): a clock that is ahead would stop gauges.
+        return end <= now ? end : min(end, now.advanced(by: .seconds(300)))
+    }
+}
+
 extension SignalEvent {
     /// When what is no span was made.
     fileprivate var time: Timestamp? {
@@ -183,7 +183,7 @@ extension nj_text {
 extension PluginLog {
     /// What a file printed and logged while it loaded.
     func deliver(emissionsOf instance: PluginInstance, plugin: String) {
-        for emission in instance.state?.emissions ?? UnsafeBufferPointer(start: nil, count: 0) {
+        for emission in instance.state?.calls.emissions ?? UnsafeBufferPointer(start: nil, count: 0) {
             let levels: [LogLevel] = [.debug, .info, .warn, .error]
             let level = levels.indices.contains(Int(emission.level)) ? levels[Int(emission.level)] : .info
             write(level, plugin, printable(emission.text))

@@ -10,6 +10,8 @@ final class LuaState {
 
         /// Whether a limit was hit.
         var isLimit: Bool { self != .ok && self != .error }
+
+        fileprivate init(_ raw: Int32) { self = Outcome(rawValue: raw) ?? .error }
     }
 
     /// What is known of a call that failed.
@@ -19,6 +21,8 @@ final class LuaState {
         let traceback: String
     }
 
+    /// What its rules are called through.
+    let calls: LuaCalls
     private let handle: OpaquePointer
     private let memoryLimit: Int
 
@@ -29,6 +33,7 @@ final class LuaState {
         let opened = name.withText { nj_lua_open(&raw, &callbacks, $0) }
         guard let opened else { return nil }
         handle = opened
+        calls = LuaCalls(opened)
         memoryLimit = limits.memoryBytes
     }
 
@@ -48,61 +53,6 @@ final class LuaState {
             version.withText { nj_lua_set_settings(handle, text, $0) }
         }
     }
-
-    /// A new event: earlier emissions and objects are void.
-    func begin() { nj_lua_begin(handle) }
-
-    /// Calls a rule with a span.
-    func call(
-        _ function: Int32,
-        span: nj_span_ref,
-        withTrace: Bool,
-        scorer: UnsafePointer<nj_scorer>?
-    ) -> Outcome {
-        outcome(nj_lua_call_span(handle, function, span, withTrace, scorer))
-    }
-
-    /// Calls a rule with a trace.
-    func call(
-        _ function: Int32,
-        trace: UnsafePointer<nj_trace>,
-        scorer: UnsafePointer<nj_scorer>?
-    ) -> Outcome {
-        outcome(nj_lua_call_trace(handle, function, trace, scorer))
-    }
-
-    /// Calls a function without arguments.
-    func call(_ function: Int32) -> Outcome { outcome(nj_lua_call(handle, function)) }
-
-    /// Calls a rule with an event that is no span.
-    func call(_ function: Int32, record handle: Int32, of object: nj_object) -> Outcome {
-        outcome(nj_lua_call_record(self.handle, function, Int32(object.rawValue), handle))
-    }
-
-    /// Calls a processor; whether the event is to be kept.
-    func process(_ function: Int32, span: nj_span_ref) -> (outcome: Outcome, keeps: Bool) {
-        var span = span
-        var keeps = true
-        let result = nj_lua_call_process(handle, function, &span, Int32(NJ_OBJECT_SPAN.rawValue), 0, &keeps)
-        return (outcome(result), keeps)
-    }
-
-    /// Calls a processor with an event that is no span; whether it is to be kept.
-    func process(_ function: Int32, record: Int32, of object: nj_object) -> (outcome: Outcome, keeps: Bool) {
-        var keeps = true
-        let result = nj_lua_call_process(handle, function, nil, Int32(object.rawValue), record, &keeps)
-        return (outcome(result), keeps)
-    }
-
-    /// Asks a sampler about the first span of a trace.
-    func sample(_ function: Int32, span: nj_span_ref) -> (outcome: Outcome, share: Double) {
-        var share = 1.0
-        let result = nj_lua_call_sampler(handle, function, span, &share)
-        return (outcome(result), share)
-    }
-
-    /// How many more emissions the event may have.
-    func allow(_ more: Int) { nj_lua_allow(handle, UInt32(clamping: max(more, 0))) }
 
     /// Gives the script what only test files have.
     func addTests() { nj_lua_add_tests(handle) }
@@ -165,13 +115,6 @@ final class LuaState {
         )
     }
 
-    /// What was emitted since the event began; valid until the next one.
-    var emissions: UnsafeBufferPointer<nj_emission> {
-        var count: UInt32 = 0
-        let first = nj_lua_emissions(handle, &count)
-        return UnsafeBufferPointer(start: first, count: Int(count))
-    }
-
     /// The bytes in use.
     var memoryBytes: Int { Int(nj_lua_memory(handle)) }
 
@@ -181,7 +124,7 @@ final class LuaState {
     /// Frees what nothing refers to.
     func collect() { _ = nj_lua_collect(handle) }
 
-    private func outcome(_ raw: Int32) -> Outcome { Outcome(rawValue: raw) ?? .error }
+    private func outcome(_ raw: Int32) -> Outcome { Outcome(raw) }
 
     /// The text of a fixed, terminated buffer.
     private func text<Buffer>(_ buffer: Buffer) -> String {
@@ -189,6 +132,80 @@ final class LuaState {
             String(decoding: bytes.prefix { $0 != 0 }, as: UTF8.self)
         }
     }
+}
+
+/// The calls into a state: plain data, so that nothing is counted for a call. Whoever has it holds the state.
+struct LuaCalls {
+    typealias Outcome = LuaState.Outcome
+
+    private let raw: OpaquePointer
+
+    fileprivate init(_ raw: OpaquePointer) { self.raw = raw }
+
+    /// A new event: earlier emissions and objects are void.
+    func begin() { nj_lua_begin(raw) }
+
+    /// Calls a rule with a span.
+    func call(
+        _ function: Int32,
+        span: nj_span_ref,
+        withTrace: Bool,
+        scorer: UnsafePointer<nj_scorer>?
+    ) -> Outcome {
+        Outcome(nj_lua_call_span(raw, function, span, withTrace, scorer))
+    }
+
+    /// Calls a rule with a trace.
+    func call(
+        _ function: Int32,
+        trace: UnsafePointer<nj_trace>,
+        scorer: UnsafePointer<nj_scorer>?
+    ) -> Outcome {
+        Outcome(nj_lua_call_trace(raw, function, trace, scorer))
+    }
+
+    /// Calls a function without arguments.
+    func call(_ function: Int32) -> Outcome { Outcome(nj_lua_call(raw, function)) }
+
+    /// Calls a rule with an event that is no span.
+    func call(_ function: Int32, record handle: Int32, of object: nj_object) -> Outcome {
+        Outcome(nj_lua_call_record(raw, function, Int32(object.rawValue), handle))
+    }
+
+    /// Calls a processor; whether the event is to be kept.
+    func process(_ function: Int32, span: nj_span_ref) -> (outcome: Outcome, keeps: Bool) {
+        var span = span
+        var keeps = true
+        let result = nj_lua_call_process(raw, function, &span, Int32(NJ_OBJECT_SPAN.rawValue), 0, &keeps)
+        return (Outcome(result), keeps)
+    }
+
+    /// Calls a processor with an event that is no span; whether it is to be kept.
+    func process(_ function: Int32, record: Int32, of object: nj_object) -> (outcome: Outcome, keeps: Bool) {
+        var keeps = true
+        let result = nj_lua_call_process(raw, function, nil, Int32(object.rawValue), record, &keeps)
+        return (Outcome(result), keeps)
+    }
+
+    /// Asks a sampler about the first span of a trace.
+    func sample(_ function: Int32, span: nj_span_ref) -> (outcome: Outcome, share: Double) {
+        var share = 1.0
+        let result = nj_lua_call_sampler(raw, function, span, &share)
+        return (Outcome(result), share)
+    }
+
+    /// How many more emissions the event may have.
+    func allow(_ more: Int) { nj_lua_allow(raw, UInt32(clamping: max(more, 0))) }
+
+    /// What was emitted since the event began; valid until the next one.
+    var emissions: UnsafeBufferPointer<nj_emission> {
+        var count: UInt32 = 0
+        let first = nj_lua_emissions(raw, &count)
+        return UnsafeBufferPointer(start: first, count: Int(count))
+    }
+
+    /// Changes when the numbers of metrics with labels are given anew; never while an event lasts.
+    var labelEpoch: UInt32 { nj_lua_label_epoch(raw) }
 }
 
 extension String {

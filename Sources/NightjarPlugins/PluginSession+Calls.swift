@@ -5,86 +5,131 @@ import NightjarSignals
 import Synchronization
 
 extension PluginSession {
-    /// Of the calls of each rule the first and then every so many-th are timed.
-    private static let timedCalls = 16
+    typealias RuleCounts = UnsafeMutablePointer<RuleSlot.Counts>
 
     /// Calls a rule, hands on what it emitted, and counts how it went.
     func call(
-        _ slot: RuleSlot,
+        _ rule: RuleCounts,
         origin: EmissionOrigin? = nil,
         into receiver: any EmissionReceiver,
-        _ invoke: (LuaState) -> LuaState.Outcome
+        _ invoke: (LuaCalls) -> LuaState.Outcome
     ) {
-        slot.record.countMatch()
-        guard onlyScorers || slot.circuit.allowsCall(at: monotonicNow()) else {
-            memory?.note(slot, scope.traceID, .circuitOpen)
+        guard onlyScorers || rule.pointee.circuit.allowsCall(at: monotonicNow()) else {
+            rule.pointee.record._withUnsafeGuaranteedRef { $0.countLeftOut() }
+            note(rule, .circuitOpen)
             return
         }
-        let member = slot.member
-        guard !member.isExhausted else { return }
-        if let shared = member.shared {
+        let member = rule.pointee.member
+        if let own = member.pointee.own, !member.pointee.isExhausted {
+            run(rule, own, origin, receiver, invoke)
+        } else if !member.pointee.isExhausted, let shared = member.pointee.member.takeUnretainedValue().shared
+        {
             shared.enter { instance in
                 instance.scope = scope
-                run(slot, instance, origin, receiver, invoke)
+                // Another worker may have been in the state since the last call.
+                member.pointee.eventNumber = -1
+                if let entered = PluginMember.Entered(instance) {
+                    run(rule, entered, origin, receiver, invoke)
+                }
             }
-        } else if let instance = member.instance {
-            run(slot, instance, origin, receiver, invoke)
+        } else {
+            rule.pointee.record._withUnsafeGuaranteedRef { $0.countLeftOut() }
         }
     }
 
     private func run(
-        _ slot: RuleSlot,
-        _ instance: PluginInstance,
+        _ rule: RuleCounts,
+        _ entered: PluginMember.Entered,
         _ origin: EmissionOrigin?,
         _ receiver: any EmissionReceiver,
-        _ invoke: (LuaState) -> LuaState.Outcome
+        _ invoke: (LuaCalls) -> LuaState.Outcome
     ) {
-        guard let state = instance.state else { return }
-        let member = slot.member
-        // Another worker may have been in a shared state since the last call.
-        if member.eventNumber != eventNumber || member.shared != nil {
+        let member = rule.pointee.member
+        let state = entered.calls
+        if member.pointee.eventNumber != counts.pointee.eventNumber {
             state.begin()
-            member.eventNumber = eventNumber
-            member.delivered = 0
+            member.pointee.eventNumber = counts.pointee.eventNumber
+            member.pointee.delivered = 0
         }
-        // What an event's emissions cause is paid by the plugin that emitted first.
-        let payer =
-            origin.flatMap { origin in members.first { $0.plugin.name == origin.plugins.first } } ?? member
-        if origin != nil || payer.spent.incoming == incomingNumber {
-            state.allow(limits.emissions - payer.spent(of: incomingNumber))
+        let payer = origin.flatMap(payer) ?? member
+        let incoming = counts.pointee.incomingNumber
+        if origin != nil || payer.pointee.spent.incoming == incoming {
+            state.allow(limits.emissions - payer.pointee.spent(of: incoming))
         }
-        slot.meter.count()
-        // By rule: where two are called in turns, a count over both would time one of them always and the other never.
-        let isTimed = slot.calls % Self.timedCalls == 0 || slot.meter.isSlow
-        slot.calls &+= 1
-        let started = isTimed ? threadNow() : 0
-        let outcome = invoke(state)
-        let nanoseconds = isTimed ? Int(threadNow() - started) : nil
-        slot.record.countCall()
-        let emitted = deliver(slot, instance, state, outcome == .ok, origin, receiver)
-        if emitted > 0 { payer.spend(emitted, of: incomingNumber) }
-        if outcome == .ok {
-            if slot.circuit.hasFailures, slot.circuit.succeeded() { slot.record.setOpen(false) }
-        } else {
-            fail(slot, state, outcome)
+        let (outcome, nanoseconds) = timed(rule, state, invoke)
+        rule.pointee.record._withUnsafeGuaranteedRef { $0.countCall() }
+        let emitted = deliver(rule, entered, outcome == .ok, origin, receiver)
+        if emitted > 0 { payer.pointee.spend(emitted, of: incoming) }
+        if outcome != .ok {
+            fail(rule.pointee.slot.takeUnretainedValue(), entered.instance.takeUnretainedValue(), outcome)
+        } else if rule.pointee.circuit.hasFailures, rule.pointee.circuit.succeeded() {
+            rule.pointee.record._withUnsafeGuaranteedRef { $0.setOpen(false) }
         }
-        if let nanoseconds { measure(slot, state, nanoseconds) }
-        memory?.note(slot, scope.traceID, outcome == .ok ? .ran : .failed, emitted, nanoseconds)
+        if let nanoseconds {
+            measure(
+                rule.pointee.slot.takeUnretainedValue(),
+                entered.instance.takeUnretainedValue(),
+                nanoseconds
+            )
+        }
+        note(rule, outcome == .ok ? .ran : .failed, emitted, nanoseconds)
     }
 
-    private func measure(_ slot: RuleSlot, _ state: LuaState, _ nanoseconds: Int) {
+    /// Calls, and times the call where its turn has come.
+    private func timed(_ rule: RuleCounts, _ state: LuaCalls, _ invoke: (LuaCalls) -> LuaState.Outcome) -> (
+        outcome: LuaState.Outcome, nanoseconds: Int?
+    ) {
+        switch rule.pointee.meter.count() {
+        case .none: return (invoke(state), nil)
+        case .glance:
+            let started = monotonicNow()
+            let outcome = invoke(state)
+            let now = monotonicNow()
+            rule.pointee.meter.glanced(now - started, at: now)
+            return (outcome, nil)
+        case .full:
+            let started = threadNow()
+            let outcome = invoke(state)
+            return (outcome, Int(threadNow() - started))
+        }
+    }
+
+    /// Remembers what became of a call, for whoever asks.
+    private func note(
+        _ rule: RuleCounts,
+        _ outcome: RunMemory.Outcome,
+        _ emitted: Int = 0,
+        _ nanoseconds: Int? = nil
+    ) {
+        guard let memory = counts.pointee.memory else { return }
+        let trace = scope.isAtSpan ? scope.ref.span.pointee.traceID : scope.traceID
+        guard let trace else { return }
+        memory._withUnsafeGuaranteedRef { memory in
+            rule.pointee.slot._withUnsafeGuaranteedRef {
+                memory.note($0, trace, outcome, emitted, nanoseconds)
+            }
+        }
+    }
+
+    /// What an event's emissions cause is paid by the plugin that emitted first; nil where nobody did.
+    private func payer(of origin: EmissionOrigin) -> UnsafeMutablePointer<PluginMember.Counts>? {
+        members.first { $0.plugin.name == origin.plugins.first }?.counts
+    }
+
+    private func measure(_ slot: RuleSlot, _ instance: PluginInstance, _ nanoseconds: Int) {
         slot.record.sample(nanoseconds: nanoseconds)
-        slot.member.plugin.note(memoryBytes: state.memoryBytes, worker: worker)
-        guard memory != nil else { return }
+        slot.member.plugin.note(memoryBytes: instance.state?.memoryBytes ?? 0, worker: worker)
         let now = monotonicNow()
-        guard slot.meter.add(nanoseconds, at: now, limit: limits.share) else { return }
-        slot.circuit.open(at: now)
+        guard slot.counts.pointee.meter.add(nanoseconds, at: now, limit: limits.share), memory != nil else {
+            return
+        }
+        slot.counts.pointee.circuit.open(at: now)
         slot.record.setOpen(true)
         leftOut(slot, "it took over \(Int(limits.share * 100)) % of its worker")
     }
 
     /// Calls a rule or a scorer with the span at hand.
-    func invokeSpan(_ rule: Rule, _ state: LuaState) -> LuaState.Outcome {
+    func invokeSpan(_ rule: Rule, _ state: LuaCalls) -> LuaState.Outcome {
         guard let name = rule.scorer else {
             return state.call(rule.function, span: scope.ref, withTrace: false, scorer: nil)
         }
@@ -94,49 +139,84 @@ extension PluginSession {
     }
 
     /// Calls a rule or a scorer with a trace.
-    func invokeTrace(_ rule: Rule, _ state: LuaState, _ trace: UnsafePointer<nj_trace>) -> LuaState.Outcome {
+    func invokeTrace(_ rule: Rule, _ state: LuaCalls, _ trace: UnsafePointer<nj_trace>) -> LuaState.Outcome {
         guard let name = rule.scorer else { return state.call(rule.function, trace: trace, scorer: nil) }
         return rule.options.withScorer(name) { state.call(rule.function, trace: trace, scorer: $0) }
     }
 
     /// Hands on what the last call emitted; how much that was.
     private func deliver(
-        _ slot: RuleSlot,
-        _ instance: PluginInstance,
-        _ state: LuaState,
+        _ rule: RuleCounts,
+        _ entered: PluginMember.Entered,
         _ succeeded: Bool,
         _ origin: EmissionOrigin?,
         _ receiver: any EmissionReceiver
     ) -> Int {
-        let member = slot.member
-        let emissions = state.emissions
-        let count = emissions.count - member.delivered
-        guard count > 0 else { return 0 }
-        receiver.origin =
-            origin.map { EmissionOrigin(plugins: $0.plugins + [member.plugin.name]) } ?? member.origin
-        defer { receiver.origin = nil }
-        let reader = EmissionReader(plugin: member.plugin, scope: scope, receiver: receiver)
-        let time = reader.eventTime
-        for place in member.delivered..<emissions.count {
-            let emission = emissions[place]
-            switch nj_emission_kind(UInt32(emission.kind)) {
-            case NJ_EMIT_METRIC:
-                guard succeeded, let id = instance.instrument(emission.instrument) else { continue }
-                receiver.metric(
-                    id,
-                    value: emission.value,
-                    labels: UnsafeBufferPointer(start: emission.labels, count: Int(emission.label_count)),
-                    at: time
-                )
-            case NJ_EMIT_CHANGE: break
-            default: reader.deliver(emission, of: slot.rule, succeeded: succeeded)
+        let member = rule.pointee.member
+        let emissions = entered.calls.emissions
+        let delivered = member.pointee.delivered
+        guard emissions.count > delivered, let first = emissions.baseAddress else { return 0 }
+        member.pointee.delivered = emissions.count
+        let time = scope.eventTime
+        member.pointee.series.turn(toNumbers: entered.calls.labelEpoch, receiver: number(of: receiver))
+        for place in delivered..<emissions.count {
+            let emission = first + place
+            switch nj_emission_kind(UInt32(emission.pointee.kind)) {
+            case NJ_EMIT_METRIC where succeeded:
+                observe(emission, member, entered.instance, origin, time, receiver)
+            case NJ_EMIT_METRIC, NJ_EMIT_CHANGE: break
+            default:
+                let slot = rule.pointee.slot.takeUnretainedValue()
+                receiver.origin = self.origin(origin, of: slot.member)
+                defer { receiver.origin = nil }
+                EmissionReader(plugin: slot.member.plugin, scope: scope, receiver: receiver)
+                    .deliver(emission.pointee, of: slot.rule, succeeded: succeeded)
             }
         }
-        member.delivered = emissions.count
-        return count
+        return emissions.count - delivered
     }
 
-    private func fail(_ slot: RuleSlot, _ state: LuaState, _ outcome: LuaState.Outcome) {
+    /// Hands on an observation.
+    private func observe(
+        _ emission: UnsafePointer<nj_emission>,
+        _ member: UnsafeMutablePointer<PluginMember.Counts>,
+        _ instance: Unmanaged<PluginInstance>,
+        _ origin: EmissionOrigin?,
+        _ time: Timestamp,
+        _ receiver: any EmissionReceiver
+    ) {
+        let set = Int(emission.pointee.label_set)
+        // One that has no number is not remembered.
+        var unnumbered = EmittedSeries.Entry()
+        withUnsafeMutablePointer(to: &unnumbered) { unnumbered in
+            let entry = set >= 0 ? member.pointee.series.entry(set) : unnumbered
+            if entry.pointee.instrument == nil {
+                let handle = emission.pointee.instrument
+                entry.pointee.instrument = instance._withUnsafeGuaranteedRef { $0.instrument(handle) }
+            }
+            guard let instrument = entry.pointee.instrument else { return }
+            receiver.metric(
+                instrument,
+                value: emission.pointee.value,
+                labels: UnsafeBufferPointer(
+                    start: emission.pointee.labels,
+                    count: Int(emission.pointee.label_count)
+                ),
+                at: time,
+                remembered: &entry.pointee.remembered,
+                origin: { self.origin(origin, of: member.pointee.member.takeUnretainedValue()) }
+            )
+        }
+    }
+
+    /// What the emissions of a plugin are marked with, where its event is of some origin.
+    private func origin(_ origin: EmissionOrigin?, of member: PluginMember) -> EmissionOrigin {
+        guard let origin else { return member.origin }
+        return EmissionOrigin(plugins: origin.plugins + [member.plugin.name])
+    }
+
+    private func fail(_ slot: RuleSlot, _ instance: PluginInstance, _ outcome: LuaState.Outcome) {
+        guard let state = instance.state else { return }
         let failure = state.failure
         let plugin = slot.member.plugin
         slot.record.countError()
@@ -158,7 +238,10 @@ extension PluginSession {
             plugin.log.write(.error, plugin.name, failure.message + (count > 1 ? " (\(count) times)" : ""))
         }
         if !onlyScorers,
-            slot.circuit.failed(isTimeout: outcome == .time || outcome == .fuel, at: monotonicNow())
+            slot.counts.pointee.circuit.failed(
+                isTimeout: outcome == .time || outcome == .fuel,
+                at: monotonicNow()
+            )
         {
             slot.record.setOpen(true)
             leftOut(slot, "repeated failures")
@@ -169,7 +252,7 @@ extension PluginSession {
         guard state.isNearlyFull else { return }
         // What fills it is reachable, so every further call would fail the same way.
         slot.member.isExhausted = true
-        hasExhausted = true
+        counts.pointee.hasExhausted = true
         plugin.isExhausted.store(true, ordering: .relaxed)
         plugin.log.write(.error, plugin.name, "stopped: what it keeps fills its memory; reload it")
     }
@@ -179,7 +262,7 @@ extension PluginSession {
         plugin.log.write(
             .warn,
             plugin.name,
-            "\(slot.rule.place): left out for \(slot.circuit.waitSeconds) s after \(reason)"
+            "\(slot.rule.place): left out for \(slot.counts.pointee.circuit.waitSeconds) s after \(reason)"
         )
     }
 }

@@ -17,15 +17,15 @@ extension PluginSession {
         into receiver: any EmissionReceiver,
         apply: (SpanChange, SpanReference) -> SpanReference
     ) -> Bool {
-        guard let rules = processors[.spanEnded] else { return true }
+        guard let slots = processors[.spanEnded] else { return true }
         var span = span
-        for slot in rules.slots {
+        for slot in slots {
             scope.turn(to: span, trace: nil, now: now)
             defer { finish() }
             guard slot.rule.match.span?.holds(scope.ref, in: scope) != false else { continue }
             beginIncoming()
             var result = (keeps: true, changes: [(name: String, value: Value)]())
-            call(slot, into: receiver) { state in
+            call(slot.counts, into: receiver) { state in
                 let (outcome, keeps) = state.process(slot.rule.function, span: scope.ref)
                 result = (keeps, outcome == .ok ? state.changes : [])
                 return outcome
@@ -55,14 +55,14 @@ extension PluginSession {
         _ receiver: any EmissionReceiver
     ) -> SignalEvent? {
         var event = event
-        for slot in processors[kind]?.slots ?? [] {
+        for slot in processors[kind] ?? [] {
             guard slot.rule.match.record?.holds(for: event) != false else { continue }
             let handle = scope.turn(to: event, now: now)
             defer { finish() }
             beginIncoming()
             var keeps = true
             var changes: [(name: String, value: Value)] = []
-            call(slot, into: receiver) { state in
+            call(slot.counts, into: receiver) { state in
                 let result = state.process(slot.rule.function, record: handle, of: kind.object)
                 keeps = result.keeps
                 if result.outcome == .ok { changes = state.changes }
@@ -88,7 +88,7 @@ extension PluginSession {
         var largest = 0.0
         for slot in samplers {
             var share = 1.0
-            call(slot, into: receiver) { state in
+            call(slot.counts, into: receiver) { state in
                 let result = state.sample(slot.rule.function, span: scope.ref)
                 if result.outcome == .ok { share = result.share }
                 return result.outcome
@@ -115,7 +115,7 @@ extension PluginSession {
             slot.due = next
             scope.turn(to: now)
             beginIncoming()
-            call(slot, into: receiver) { $0.call(slot.rule.function) }
+            call(slot.counts, into: receiver) { $0.call(slot.rule.function) }
             finish()
         }
     }
@@ -150,7 +150,7 @@ extension SignalEvent {
     }
 }
 
-extension LuaState {
+extension LuaCalls {
     /// What a processor set, as far as it has a value here.
     fileprivate var changes: [(name: String, value: Value)] {
         emissions.compactMap { emission in

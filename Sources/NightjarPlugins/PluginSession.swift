@@ -20,17 +20,31 @@ package final class PluginSession {
     private var sharesStates = false
     var members: [PluginMember] = []
     private var spanRules: [RuleList] = SpanMoment.allCases.map { _ in RuleList() }
-    private var traceRules = RuleList()
+    /// What is read of `spanRules` for each span, by moment.
+    private let spanTables: UnsafeMutablePointer<RuleList.Table>
+    private var traceRules: [RuleSlot] = []
     private var recordRules: [RuleEvent: [RuleSlot]] = [:]
-    var processors: [RuleEvent: RuleList] = [:]
+    var processors: [RuleEvent: [RuleSlot]] = [:]
     var samplers: [RuleSlot] = []
     var timers: [RuleSlot] = []
-    /// Counts everything that rules are called for, and of it what came from outside.
-    var eventNumber = 0
-    var incomingNumber = 0
-    var hasExhausted = false
+    /// What is read and counted for every event. Plain memory, as ``PluginMember/Counts``.
+    let counts: UnsafeMutablePointer<Counts>
+    /// Whoever took the last emissions. Held, so that no other can be taken for it.
+    private var receiver: (any EmissionReceiver)?
     /// What the rules want to be told of.
     package private(set) var wants: RuleWants = []
+
+    struct Counts {
+        /// Counts everything that rules are called for, and of it what came from outside.
+        var eventNumber = 0
+        var incomingNumber = 0
+        var hasExhausted = false
+        /// Whoever took the last emissions, and how many others had before.
+        var receiver: ObjectIdentifier?
+        var receiverNumber = 0
+        /// The session's memory.
+        let memory: Unmanaged<RunMemory>?
+    }
 
     /// A session of one worker, numbered from 0; it has no rules before it adopts a set. `onlyScorers`: of the rules only
     /// scorers are called, and none is ever left out.
@@ -48,6 +62,17 @@ package final class PluginSession {
         self.memory = memory
         limits = source.limits
         scope = SpanScope(reader: reader, traces: traces)
+        counts = .allocate(capacity: 1)
+        counts.initialize(to: Counts(memory: memory.map(Unmanaged.passUnretained)))
+        spanTables = .allocate(capacity: spanRules.count)
+        for (moment, list) in spanRules.enumerated() {
+            (spanTables + moment).initialize(to: list.table)
+        }
+    }
+
+    deinit {
+        counts.deallocate()
+        spanTables.deallocate()
     }
 
     /// The lines that ran, by the names of sources, of plugins that were loaded to be watched.
@@ -116,6 +141,7 @@ package final class PluginSession {
     }
 
     private func unload(_ member: PluginMember) {
+        member.counts.pointee.own = nil
         guard let shared = member.shared else {
             if let instance = member.instance { sayGoodbye(instance, of: member.plugin) }
             return
@@ -130,8 +156,8 @@ package final class PluginSession {
         guard let state = instance.state else { return }
         instance.scope = scope
         for function in instance.declarations.unload {
-            state.begin()
-            guard state.call(function) != .ok else { continue }
+            state.calls.begin()
+            guard state.calls.call(function) != .ok else { continue }
             plugin.log.write(.warn, plugin.name, "on_unload failed: \(state.failure.message)")
         }
         instance.retire()
@@ -141,12 +167,11 @@ package final class PluginSession {
     func rebuildRules() {
         // A rule that is left out stays so when another plugin is loaded: its slot goes on.
         let present =
-            spanRules.flatMap(\.slots) + traceRules.slots + recordRules.values.flatMap(\.self)
-            + processors.values.flatMap(\.slots) + samplers + timers
+            spanRules.flatMap(\.slots) + traceRules + recordRules.values.flatMap(\.self)
+            + processors.values.flatMap(\.self) + samplers + timers
         var spans = SpanMoment.allCases.map { _ in [RuleSlot]() }
         var traces: [RuleSlot] = []
-        var processing: [RuleEvent: [RuleSlot]] = [:]
-        (recordRules, samplers, timers) = ([:], [], [])
+        (recordRules, processors, samplers, timers) = ([:], [:], [], [])
         for member in members where !member.isExhausted {
             for (index, rule) in member.plugin.declared.enumerated()
             where !onlyScorers || rule.scorer != nil {
@@ -154,7 +179,7 @@ package final class PluginSession {
                     present.first { $0.member === member && $0.index == index }
                     ?? RuleSlot(member, rule, index, member.plugin.rules[index])
                 switch rule.role {
-                case .process: processing[rule.event, default: []].append(slot)
+                case .process: processors[rule.event, default: []].append(slot)
                 case .sampler: samplers.append(slot)
                 case .every: if worker == 0 { timers.append(slot) }
                 case .rule, .scorer:
@@ -169,8 +194,8 @@ package final class PluginSession {
             }
         }
         spanRules = spans.map(RuleList.init)
-        traceRules = RuleList(traces)
-        processors = processing.mapValues(RuleList.init)
+        for (moment, list) in spanRules.enumerated() { spanTables[moment] = list.table }
+        traceRules = traces
         wants = currentWants
     }
 
@@ -207,48 +232,37 @@ package final class PluginSession {
         into receiver: any EmissionReceiver
     ) {
         adoptShared()
-        let rules = spanRules[moment.rawValue]
-        guard let first = firstMatch(rules, span) else { return }
-        scope.turn(to: span, trace: trace, now: now)
+        var candidates = RuleList.Candidates(spanTables[moment.rawValue], of: scope.look(at: span))
+        // Most spans match no rule, and then nothing else is done for them.
+        guard let first = candidates.next() else { return }
+        scope.turnToSpanLookedAt(span, trace: trace, now: now)
         beginIncoming()
-        let isDuplicate = scope.ref.span.pointee.duplicate_of != 0
-        for place in first..<rules.slots.count where matches(rules, place, isDuplicate) {
-            let slot = rules.slots[place]
-            guard slot.isSampled(scope.ref.span.pointee.traceID) else { continue }
-            call(slot, into: receiver) { invokeSpan(slot.rule, $0) }
-        }
+        call(first, into: receiver)
+        while let match = candidates.next() { call(match, into: receiver) }
         finish()
     }
 
-    /// The first rule of a list that a span matches, or may match once its content is decoded; nil for none. Most spans match
-    /// no rule, and then nothing else is done for them.
-    private func firstMatch(_ rules: RuleList, _ span: SpanReference) -> Int? {
-        let filters = rules.filters
-        guard filters.count > 0 else { return nil }
-        var slab = span.slab.raw
-        return withUnsafePointer(to: &slab) { slab in
-            var ref = nj_span_ref(slab: slab, span: UnsafePointer(slab.pointee.spans + span.index))
-            let isDuplicate = ref.span.pointee.duplicate_of != 0
-            for place in 0..<filters.count {
-                let filter = filters[place]
-                if isDuplicate, !filter.takesDuplicates { continue }
-                guard let nodes = filter.nodes, !filter.needsScope else { return place }
-                if nj_match_span(nodes, &ref, nil, nil) { return place }
-            }
-            return nil
+    /// Calls a rule with the span at hand, if its condition holds and it takes the trace.
+    private func call(_ match: RuleList.Match, into receiver: any EmissionReceiver) {
+        let rule = match.rule
+        if match.isOpen || !rule.pointee.samplesAll || rule.pointee.isScorer {
+            let slot = rule.pointee.slot.takeUnretainedValue()
+            guard !match.isOpen || slot.rule.match.span?.holds(scope.ref, in: scope) != false,
+                slot.isSampled(scope.ref.span.pointee.traceID)
+            else { return }
+            guard rule.pointee.isScorer else { return callPlainly(rule, into: receiver) }
+            call(rule, into: receiver) { invokeSpan(slot.rule, $0) }
+        } else {
+            callPlainly(rule, into: receiver)
         }
     }
 
-    /// Whether the span at hand matches a rule.
-    private func matches(_ rules: RuleList, _ place: Int, _ isDuplicate: Bool) -> Bool {
-        let filter = rules.filters[place]
-        if isDuplicate, !filter.takesDuplicates { return false }
-        guard let nodes = filter.nodes else { return true }
-        if filter.needsScope {
-            return rules.slots[place].rule.match.span?.holds(scope.ref, in: scope) != false
-        }
-        var ref = scope.ref
-        return nj_match_span(nodes, &ref, nil, nil)
+    private func callPlainly(
+        _ rule: UnsafeMutablePointer<RuleSlot.Counts>,
+        into receiver: any EmissionReceiver
+    ) {
+        let (function, ref) = (rule.pointee.function, scope.ref)
+        call(rule, into: receiver) { $0.call(function, span: ref, withTrace: false, scorer: nil) }
     }
 
     /// Calls the rules for a span that ended and whose facts are settled.
@@ -264,17 +278,16 @@ package final class PluginSession {
     /// Calls the rules for an end of a trace; the view's revision says which.
     package func traceEnded(_ trace: TraceView, now: Timestamp, into receiver: any EmissionReceiver) {
         adoptShared()
-        let rules = traceRules
-        guard !rules.isEmpty, !trace.spans.isEmpty else { return }
+        guard !traceRules.isEmpty, !trace.spans.isEmpty else { return }
         scope.turn(to: trace, now: now)
         beginIncoming()
-        for slot in rules.slots {
+        for slot in traceRules {
             let rule = slot.rule
             guard trace.revision <= 1 || rule.again, slot.isSampled(trace.id) else { continue }
             guard rule.match.traces.isEmpty || rule.match.traces.contains(where: { $0.holds(in: scope) })
             else { continue }
             guard let raw = scope.rawTrace else { continue }
-            call(slot, into: receiver) { invokeTrace(rule, $0, raw) }
+            call(slot.counts, into: receiver) { invokeTrace(rule, $0, raw) }
         }
         finish()
     }
@@ -290,12 +303,12 @@ package final class PluginSession {
         adoptShared()
         guard let kind = RuleEvent(rawValue: event.name), let slots = recordRules[kind] else { return }
         let handle = scope.turn(to: event, now: now)
-        if origin == nil { beginIncoming() } else { eventNumber += 1 }
+        if origin == nil { beginIncoming() } else { counts.pointee.eventNumber += 1 }
         for slot in slots {
             guard origin?.reaches(slot.member.plugin.name) != false,
                 slot.rule.match.record?.holds(for: event) != false
             else { continue }
-            call(slot, origin: origin, into: receiver) {
+            call(slot.counts, origin: origin, into: receiver) {
                 $0.call(slot.rule.function, record: handle, of: kind.object)
             }
         }
@@ -304,15 +317,25 @@ package final class PluginSession {
 
     /// What comes now, came from outside.
     func beginIncoming() {
-        eventNumber += 1
-        incomingNumber += 1
+        counts.pointee.eventNumber += 1
+        counts.pointee.incomingNumber += 1
+    }
+
+    /// Which receiver that is, among those that the session has had.
+    func number(of receiver: any EmissionReceiver) -> Int {
+        if counts.pointee.receiver != ObjectIdentifier(receiver) {
+            self.receiver = receiver
+            counts.pointee.receiver = ObjectIdentifier(receiver)
+            counts.pointee.receiverNumber += 1
+        }
+        return counts.pointee.receiverNumber
     }
 
     /// Lets go of the event; states that ran out of memory for good give it back.
     func finish() {
         scope.rest()
-        guard hasExhausted else { return }
-        hasExhausted = false
+        guard counts.pointee.hasExhausted else { return }
+        counts.pointee.hasExhausted = false
         for member in members where member.isExhausted { member.retire() }
         rebuildRules()
     }

@@ -20,7 +20,8 @@ final class RuleRecord: Sendable {
     let match: String?
     let place: String
     let since = monotonicNow()
-    private let matches = Atomic<Int>(0)
+    /// Matches that led to no call.
+    private let leftOut = Atomic<Int>(0)
     private let calls = Atomic<Int>(0)
     private let errors = Atomic<Int>(0)
     private let times = Mutex(Times())
@@ -49,8 +50,10 @@ final class RuleRecord: Sendable {
         }
     }
 
-    func countMatch() { matches.wrappingAdd(1, ordering: .relaxed) }
+    /// Counts a match that led to no call.
+    func countLeftOut() { leftOut.wrappingAdd(1, ordering: .relaxed) }
 
+    /// Counts a match that led to a call.
     func countCall() { calls.wrappingAdd(1, ordering: .relaxed) }
 
     func countError() { errors.wrappingAdd(1, ordering: .relaxed) }
@@ -81,7 +84,7 @@ final class RuleRecord: Sendable {
             event: event,
             match: match,
             place: place,
-            matches: matches.load(ordering: .relaxed),
+            matches: calls + leftOut.load(ordering: .relaxed),
             calls: calls,
             errors: errors.load(ordering: .relaxed),
             meanMicroseconds: mean,
@@ -95,8 +98,8 @@ final class RuleRecord: Sendable {
     /// What it has counted.
     var totals: PluginStatus.Totals {
         var totals = PluginStatus.Totals()
-        totals.matches = matches.load(ordering: .relaxed)
         totals.calls = calls.load(ordering: .relaxed)
+        totals.matches = totals.calls + leftOut.load(ordering: .relaxed)
         totals.errors = errors.load(ordering: .relaxed)
         totals.nanoseconds = times.withLock { $0.nanoseconds }
         return totals

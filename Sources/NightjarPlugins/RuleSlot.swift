@@ -1,40 +1,77 @@
-import CNightjarLua
 import NightjarBus
 import NightjarSignals
 
 /// A plugin of the running set with this worker's state of it. Belongs to one session.
 final class PluginMember {
+    /// What every call of a rule reads and counts. Plain memory, as all of it is touched for every event: checking each access for
+    /// exclusivity and counting each reference would cost more than the call. What it refers to is held by the member.
+    struct Counts {
+        let member: Unmanaged<PluginMember>
+        /// This worker's own state; nil where all workers share one, and once it was given back.
+        var own: Entered?
+        /// The event that its state was last told of.
+        var eventNumber = -1
+        /// How many of the event's emissions have been handed on.
+        var delivered = 0
+        /// How much of the budget of the incoming event is spent, with all that its emissions caused.
+        var spent = (incoming: -1, emissions: 0)
+        var isExhausted = false
+        var series = EmittedSeries()
+
+        /// What was spent of an incoming event's budget.
+        func spent(of incoming: Int) -> Int { spent.incoming == incoming ? spent.emissions : 0 }
+
+        /// Adds to what was spent of an incoming event's budget.
+        mutating func spend(_ emissions: Int, of incoming: Int) {
+            spent = (incoming, spent(of: incoming) + emissions)
+        }
+    }
+
+    /// A state that this thread may call, and whose it is.
+    struct Entered {
+        let calls: LuaCalls
+        let instance: Unmanaged<PluginInstance>
+
+        /// Nil where the instance has given its state back.
+        init?(_ instance: PluginInstance) {
+            guard let state = instance.state else { return nil }
+            calls = state.calls
+            self.instance = Unmanaged.passUnretained(instance)
+        }
+    }
+
     let plugin: LoadedPlugin
     /// This worker's own instance; nil where all workers share one.
     let instance: PluginInstance?
     let shared: SharedInstance?
     /// What its emissions are marked with, where no other plugin's led to them.
     let origin: EmissionOrigin
-    /// The event that its state was last told of.
-    var eventNumber = -1
-    /// How many of the event's emissions have been handed on.
-    var delivered = 0
-    /// How much of the budget of the incoming event is spent, with all that its emissions caused.
-    var spent = (incoming: -1, emissions: 0)
-    var isExhausted = false
+    let counts: UnsafeMutablePointer<Counts>
 
     init(_ plugin: LoadedPlugin, _ instance: PluginInstance?) {
         self.plugin = plugin
         self.instance = instance
         shared = plugin.shared
         origin = EmissionOrigin(plugins: [plugin.name])
+        counts = .allocate(capacity: 1)
+        counts.initialize(
+            to: Counts(member: Unmanaged.passUnretained(self), own: instance.flatMap(Entered.init))
+        )
     }
 
-    /// What was spent of an incoming event's budget.
-    func spent(of incoming: Int) -> Int { spent.incoming == incoming ? spent.emissions : 0 }
+    deinit {
+        counts.pointee.series.deallocate()
+        counts.deallocate()
+    }
 
-    /// Adds to what was spent of an incoming event's budget.
-    func spend(_ emissions: Int, of incoming: Int) {
-        spent = (incoming, spent(of: incoming) + emissions)
+    var isExhausted: Bool {
+        get { counts.pointee.isExhausted }
+        set { counts.pointee.isExhausted = newValue }
     }
 
     /// Gives the state's memory back.
     func retire() {
+        counts.pointee.own = nil
         instance?.retire()
         shared?.enter { $0.retire() }
     }
@@ -42,6 +79,18 @@ final class PluginMember {
 
 /// A rule with everything that a call of it touches. Belongs to one session.
 final class RuleSlot {
+    /// What every call reads and counts: plain memory, as ``PluginMember/Counts``. What it refers to is held by the slot.
+    struct Counts {
+        let slot: Unmanaged<RuleSlot>
+        let record: Unmanaged<RuleRecord>
+        let member: UnsafeMutablePointer<PluginMember.Counts>
+        let function: Int32
+        let isScorer: Bool
+        let samplesAll: Bool
+        var circuit = Circuit()
+        var meter = ShareMeter()
+    }
+
     let member: PluginMember
     let rule: Rule
     /// The rule's place among those of its plugin.
@@ -49,10 +98,7 @@ final class RuleSlot {
     let record: RuleRecord
     let sampleLimit: UInt64
     let sampleSalt: UInt64
-    var circuit = Circuit()
-    var meter = ShareMeter()
-    /// How often this worker has called it.
-    var calls = 0
+    let counts: UnsafeMutablePointer<Counts>
     /// When a timer is due; nil before it was first looked at.
     var due: Timestamp?
 
@@ -63,7 +109,20 @@ final class RuleSlot {
         self.record = record
         sampleLimit = Self.limit(rule.options.sample)
         sampleSalt = Self.salt(rule.scorer ?? "")
+        counts = .allocate(capacity: 1)
+        counts.initialize(
+            to: Counts(
+                slot: Unmanaged.passUnretained(self),
+                record: Unmanaged.passUnretained(record),
+                member: member.counts,
+                function: rule.function,
+                isScorer: rule.scorer != nil,
+                samplesAll: sampleLimit == .max
+            )
+        )
     }
+
+    deinit { counts.deallocate() }
 
     func isSampled(_ trace: TraceID) -> Bool { Self.isSampled(trace, sampleLimit, sampleSalt) }
 
@@ -85,37 +144,6 @@ final class RuleSlot {
         guard !name.isEmpty else { return 0 }
         return name.utf8.reduce(0xCBF2_9CE4_8422_2325) { ($0 ^ UInt64($1)) &* 0x0000_0100_0000_01B3 }
     }
-}
-
-/// Rules that are asked one after the other. What the loop over them reads of each is plain memory, because most rules do not
-/// match most events, and counting references would cost more than the comparison.
-final class RuleList {
-    struct Filter {
-        let nodes: UnsafePointer<nj_match_node>?
-        let needsScope: Bool
-        let takesDuplicates: Bool
-    }
-
-    let slots: [RuleSlot]
-    let filters: UnsafeMutableBufferPointer<Filter>
-
-    init(_ slots: [RuleSlot] = []) {
-        self.slots = slots
-        filters = .allocate(capacity: slots.count)
-        for (place, slot) in slots.enumerated() {
-            let program = slot.rule.match.span
-            let filter = Filter(
-                nodes: program?.nodes,
-                needsScope: program?.slow.isEmpty == false,
-                takesDuplicates: slot.rule.takesDuplicates
-            )
-            filters.initializeElement(at: place, to: filter)
-        }
-    }
-
-    deinit { filters.deallocate() }
-
-    var isEmpty: Bool { slots.isEmpty }
 }
 
 /// What the rules of a session want to be told of.

@@ -54,20 +54,19 @@ package final class RunMemory: Sendable {
 
     private let state = Mutex(State())
 
-    init() {}
+    /// Nothing remembered.
+    package init() {}
 
     func note(
         _ slot: RuleSlot,
-        _ trace: TraceID?,
+        _ trace: TraceID,
         _ outcome: Outcome,
-        _ emitted: Int = 0,
-        _ nanoseconds: Int? = nil
+        _ emitted: Int,
+        _ nanoseconds: Int?
     ) {
-        guard let trace else { return }
-        let plugin = slot.member.plugin
         state.withLock { state in
             let place = state.place(of: trace)
-            let index = state.entries[place].index(plugin, slot.index, slot.record.label)
+            let index = state.entries[place].index(of: slot)
             state.entries[place].runs[index].add(outcome, emitted, nanoseconds)
         }
     }
@@ -90,9 +89,10 @@ extension RunMemory.Run {
 
 extension RunMemory.Entry {
     /// The place of a rule's runs, made where there are none.
-    fileprivate mutating func index(_ plugin: LoadedPlugin, _ rule: Int, _ label: String) -> Int {
+    fileprivate mutating func index(of slot: RuleSlot) -> Int {
+        let plugin = slot.member.plugin
         for index in runs.indices
-        where runs[index].rule == rule && runs[index].generation == plugin.generation
+        where runs[index].rule == slot.index && runs[index].generation == plugin.generation
             && runs[index].plugin == plugin.name
         {
             return index
@@ -101,8 +101,8 @@ extension RunMemory.Entry {
             RunMemory.Run(
                 plugin: plugin.name,
                 generation: plugin.generation,
-                rule: rule,
-                label: label,
+                rule: slot.index,
+                label: slot.record.label,
                 outcome: .ran
             )
         )

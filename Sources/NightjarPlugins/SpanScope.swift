@@ -28,22 +28,25 @@ final class SpanScope {
     private(set) var ref = nj_span_ref()
     /// The trace of the event; made when first asked for, because most rules never ask.
     var view: TraceView? {
-        if madeView == nil { madeView = viewSource?.view() }
+        if madeView == nil, let viewSource { madeView = viewSource.view() }
         return madeView
     }
-    private var madeView: TraceView?
-    private(set) var viewSource: (any TraceViewSource)?
+    private var madeView: TraceView? { didSet { isClean = false } }
+    /// Not retained either: whoever has the event handled holds the trace until it is.
+    private(set) unowned(unsafe) var viewSource: (any TraceViewSource)?
     /// How content that came apart from its spans is read, once asked for.
-    var joinedReader: (trace: TraceID, reader: (any SpanReader)?)?
-    var derivedContent: DerivedContent?
+    var joinedReader: (trace: TraceID, reader: (any SpanReader)?)? { didSet { isClean = false } }
+    var derivedContent: DerivedContent? { didSet { isClean = false } }
+    /// Whether nothing was made for the event: most rules never have anything made.
+    private var isClean = true
     /// The conditions of the match that is being asked, for those that the row cannot answer.
     var asking: [ValueCondition] = []
     private let eventSlab = UnsafeMutablePointer<nj_slab>.allocate(capacity: 1)
-    private var frame: TraceFrame?
+    private var frame: TraceFrame? { didSet { isClean = false } }
     /// Traces that the event's rules asked for by id; they live as long as the event.
-    private(set) var fetched: [TraceFrame] = []
+    private(set) var fetched: [TraceFrame] = [] { didSet { isClean = false } }
     /// Events that are no spans, by the handles that scripts have of them.
-    private var records: [SignalEvent] = []
+    private var records: [SignalEvent] = [] { didSet { isClean = false } }
     /// Where other traces and what was said of them come from; nil where nothing can be asked.
     let traces: (any PluginTraces)?
 
@@ -55,15 +58,26 @@ final class SpanScope {
 
     deinit { eventSlab.deallocate() }
 
-    /// Turns to a span that ended.
-    func turn(to span: SpanReference, trace: (any TraceViewSource)?, now: Timestamp) {
-        eventOwner = Unmanaged.passUnretained(span.slab)
-        eventIndex = span.index
+    /// Lays a span's row out for C, so that conditions can be asked of it. Nothing else is to be asked before it is turned to.
+    func look(at span: SpanReference) -> nj_span_ref {
         eventSlab.pointee = span.slab.raw
         ref = nj_span_ref(
             slab: UnsafePointer(eventSlab),
             span: UnsafePointer(eventSlab.pointee.spans + span.index)
         )
+        return ref
+    }
+
+    /// Turns to a span.
+    func turn(to span: SpanReference, trace: (any TraceViewSource)?, now: Timestamp) {
+        _ = look(at: span)
+        turnToSpanLookedAt(span, trace: trace, now: now)
+    }
+
+    /// Turns to the span that was looked at last.
+    func turnToSpanLookedAt(_ span: SpanReference, trace: (any TraceViewSource)?, now: Timestamp) {
+        eventOwner = Unmanaged.passUnretained(span.slab)
+        eventIndex = span.index
         turn(toView: nil)
         viewSource = trace
         self.now = now
@@ -104,10 +118,12 @@ final class SpanScope {
     }
 
     /// The event itself, where it is neither a span nor a trace.
-    private(set) var recordAtHand: SignalEvent?
+    private(set) var recordAtHand: SignalEvent? { didSet { isClean = false } }
 
     /// The trace of the event, whatever it is.
-    var traceID: TraceID? { event?.row.pointee.traceID ?? recordAtHand?.traceID ?? madeView?.id }
+    var traceID: TraceID? {
+        isAtSpan ? ref.span.pointee.traceID : recordAtHand?.traceID ?? madeView?.id
+    }
 
     /// Lets go of what the last event held.
     func rest() {
@@ -116,14 +132,21 @@ final class SpanScope {
     }
 
     private func turn(toView trace: TraceView?) {
+        if !isClean { clean() }
         viewSource = trace
-        madeView = trace
+        if let trace { madeView = trace }
+    }
+
+    /// Lets go of what was made for the event.
+    private func clean() {
+        madeView = nil
         derivedContent = nil
         joinedReader = nil
         frame = nil
-        if !fetched.isEmpty { fetched = [] }
-        if !records.isEmpty { records = [] }
-        if recordAtHand != nil { recordAtHand = nil }
+        fetched = []
+        records = []
+        recordAtHand = nil
+        isClean = true
     }
 
     /// So many traces may be asked for by id while one event is handled.

@@ -18,17 +18,16 @@ final class TraceFrame {
         refs = .allocate(capacity: max(count, 1))
         parents = .allocate(capacity: max(count, 1))
         trace = .allocate(capacity: 1)
-        var places: [ObjectIdentifier: Int] = [:]
-        for span in view.spans where places[ObjectIdentifier(span.slab)] == nil {
-            places[ObjectIdentifier(span.slab)] = owners.count
-            owners.append(span.slab)
-        }
+        let places = Self.places(of: view.spans, &owners)
         slabs = .allocate(capacity: max(owners.count, 1))
         for (place, owner) in owners.enumerated() { (slabs + place).initialize(to: owner.raw) }
         for (index, span) in view.spans.enumerated() {
-            let slab = slabs + (places[ObjectIdentifier(span.slab)] ?? 0)
+            let slab = slabs + places[index]
             (refs + index).initialize(
-                to: nj_span_ref(slab: UnsafePointer(slab), span: UnsafePointer(span.row))
+                to: nj_span_ref(
+                    slab: UnsafePointer(slab),
+                    span: UnsafePointer(slab.pointee.spans + span.index)
+                )
             )
             (parents + index).initialize(to: view.parents[index])
         }
@@ -44,6 +43,21 @@ final class TraceFrame {
                 is_partial: view.isPartial || view.spans.contains { !$0.row.pointee.hasEnded }
             )
         )
+    }
+
+    /// For each span the place of its slab among the owners. Most spans lie in the slab of the one before.
+    private static func places(of spans: [SpanReference], _ owners: inout [Slab]) -> [Int] {
+        var known: [ObjectIdentifier: Int] = [:]
+        var last = -1
+        return spans.map { span in
+            if last >= 0, owners[last] === span.slab { return last }
+            last = known[ObjectIdentifier(span.slab)] ?? owners.count
+            if last == owners.count {
+                known[ObjectIdentifier(span.slab)] = last
+                owners.append(span.slab)
+            }
+            return last
+        }
     }
 
     deinit {

@@ -121,6 +121,7 @@ typedef struct nj_emission {
     double value;            // of a metric, a score, or a feedback that is a number; NaN where there is none
     const nj_label *labels;
     uint32_t label_count;
+    int32_t label_set;       // the number of this metric with these labels, -1 where it has none; see nj_lua_label_epoch
     int32_t level;           // of a log: 0 debug to 3 error
     uint64_t trace_high, trace_low, span_id;   // the target; 0: none
     const struct nj_annotation *annotation;
@@ -192,6 +193,10 @@ void nj_lua_covered(nj_lua *state, void *context, void (*report)(void *context, 
 const nj_failure *nj_lua_failure(const nj_lua *state);
 // What was emitted since nj_lua_begin.
 const nj_emission *nj_lua_emissions(const nj_lua *state, uint32_t *count);
+// Changes when the numbers of label sets are given anew; never between the begin of an event and what it emits.
+uint32_t nj_lua_label_epoch(const nj_lua *state);
+// A metric with labels has a number below this.
+enum { NJ_LABEL_SETS = 4096 };
 // The bytes in use.
 uint64_t nj_lua_memory(const nj_lua *state);
 // Collects garbage; false where that failed.

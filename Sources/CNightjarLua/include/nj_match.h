@@ -38,6 +38,33 @@ enum {
 
 typedef bool (*nj_match_ask)(void *context, uint64_t condition, const nj_span_ref *span);
 
+// What a span has to be like at least for a condition to hold: compared before the condition is asked, because most rules match
+// few spans. `nodes` is NULL where every span matches.
+typedef struct nj_match_gate {
+    const nj_match_node *nodes;
+    uint64_t types, statuses;  // the sets that they are in
+    uint64_t digest;           // of the whole text of a field
+    int16_t place;             // the field's, see nj_match_probe; -1: no text is compared
+    bool asks;                 // the condition can only be decided by the caller
+    bool takes_duplicates;
+} nj_match_gate;
+
+enum { NJ_MATCH_PROBES = 8 };
+
+// A span that is being matched, with what is known of its fields. Zero but for `span` at first; valid while the span is.
+typedef struct nj_match_probe {
+    nj_span_ref span;
+    uint32_t known, present;   // bits of the fields that were looked at, and of those that have a text
+    uint64_t digests[NJ_MATCH_PROBES];
+} nj_match_probe;
+
+// The gate of a condition; NULL for none.
+nj_match_gate nj_match_gate_of(const nj_match_node *nodes, bool asks, bool takes_duplicates);
+// The first place from `from` on in a list of `count` places whose gate lets the span pass and whose condition holds or is the
+// caller's to decide; `count` where there is none.
+uint32_t nj_match_next(
+    const nj_match_gate *gates, const uint32_t *places, uint32_t count, uint32_t from, nj_match_probe *probe);
+
 // Whether the condition at node 0 holds.
 bool nj_match_span(const nj_match_node *nodes, const nj_span_ref *span, nj_match_ask ask, void *context);
 // Whether a text has another in it; false too where the searches of the condition have taken too long.

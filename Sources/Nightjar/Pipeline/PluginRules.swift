@@ -1,3 +1,4 @@
+import CNightjarSignals
 import Foundation
 import Logging
 import NightjarBus
@@ -64,6 +65,29 @@ final class WorkerTraces: PluginTraces {
         }
         // As above: a read that fails finds nothing.
         return (stored ?? []) + fresh
+    }
+}
+
+extension EffectsCollector {
+    /// Adds an observation of a rule. Who made it matters to those alone who are told of observations.
+    func metric(
+        _ instrument: InstrumentID,
+        value: Double,
+        labels: UnsafeBufferPointer<nj_label>,
+        at time: Timestamp,
+        remembered: inout RememberedSeries,
+        origin: () -> EmissionOrigin
+    ) {
+        let isObserved = aggregator.observer != nil
+        if isObserved { self.origin = origin() }
+        aggregator.record(
+            instrument,
+            value: value,
+            labels: labels,
+            at: time > now ? aggregator.clamped(time, receivedAt: now) : time,
+            remembered: &remembered
+        )
+        if isObserved { self.origin = nil }
     }
 }
 
