@@ -36,6 +36,8 @@ struct CommitBacklog {
     private var batches = Queue<Batch>()
     private var batchRows = 0
     private var windowEnd: ContinuousClock.Instant?
+    /// Effects that come before are not written before.
+    private var pauseEnd: ContinuousClock.Instant?
     private var failures = 0
     /// When it is tried whether the database can be written again; nil while it can.
     private var probeAt: ContinuousClock.Instant?
@@ -90,7 +92,9 @@ struct CommitBacklog {
         _ completion: @escaping @Sendable () -> Void
     ) -> Bool {
         guard !isClosing else { return false }
-        if batches.isEmpty, windowEnd == nil { windowEnd = now + settings.groupWindow }
+        if batches.isEmpty, windowEnd == nil {
+            windowEnd = max(now + settings.groupWindow, pauseEnd ?? now)
+        }
         let batch = Batch(
             effects: effects,
             completion: completion,
@@ -108,7 +112,7 @@ struct CommitBacklog {
     mutating func next(at now: ContinuousClock.Instant) -> Action {
         // Effects wait out their window even beside inputs: what many small batches change of a series or a trace is then
         // written once.
-        let isWanted = isDue(now) || isClosing || isFlushing || batchRows >= settings.groupRows
+        let isWanted = isDue(now) || isClosing || isFlushing || isFilling
         let mustTakeBatches = !batches.isEmpty && isWanted && (failures == 0 || isDue(now))
         guard !submissions.isEmpty || mustTakeBatches else {
             if isClosing && batches.isEmpty { return .stop }
@@ -120,15 +124,25 @@ struct CommitBacklog {
         return .commit(take(batchesToo: mustTakeBatches))
     }
 
-    /// Takes note of a commit; `now` starts the window of the batches that stayed behind.
-    mutating func committed(_ group: Group, at now: ContinuousClock.Instant) {
+    /// Whether what waits fills a group, or half of the room that there is.
+    private var isFilling: Bool {
+        batchRows >= settings.groupRows || batches.count * 2 >= settings.queuedEffects
+            || queuedEffectBytes * 2 >= settings.effectBytes
+    }
+
+    /// Takes note of a commit; `time` is what its effects took. Under load they are most of the work, and most of that is the
+    /// same however many share a group: rows of series, windows and traces that each of them changes. So the next group
+    /// gathers for some times as long as this one took.
+    mutating func committed(_ group: Group, at now: ContinuousClock.Instant, effectsTook time: Duration) {
         settle(group)
         stored += group.batches.count
         queuedEffectBytes -= group.batches.reduce(0) { $0 + $1.bytes }
         if !isFailing || !group.batches.isEmpty { probeAt = nil }
         guard !group.batches.isEmpty else { return }
         failures = 0
-        windowEnd = batches.isEmpty ? nil : now
+        let pauseEnd = now + min(time * settings.groupPauseFactor, settings.longestGroupWindow)
+        self.pauseEnd = pauseEnd
+        windowEnd = batches.isEmpty ? nil : pauseEnd
     }
 
     /// Takes note of a failure: submissions are answered with it, batches go back to the front for after a pause.
@@ -256,17 +270,19 @@ extension PluginChange {
 }
 
 extension Effects {
+    /// About how many rows of a group are theirs alone: what a group does to a series or a partition is written once.
     fileprivate var rows: Int {
-        progress.count + traces.count + scores.count + feedback.count + counts.count + logs.count
-            + deltas.count + rewrites.count + correlations.count + streams.count + seriesRemovals.count
-            + logCorrelations.count
+        traces.count + scores.count + feedback.count + counts.count + logs.count + rewrites.count
+            + correlations.count + streams.count + seriesRemovals.count + logCorrelations.count
+            + (progress.isEmpty && deltas.isEmpty ? 0 : 1)
     }
 }
 
 extension Effects {
     /// About how many bytes the effects hold; texts are counted, the rest is guessed by its rows.
     fileprivate var weight: Int {
-        rows * 256 + logs.reduce(0) { $0 + SignalEvent.log($1).approximateBytes }
+        (rows + progress.count + deltas.count) * 256
+            + logs.reduce(0) { $0 + SignalEvent.log($1).approximateBytes }
             + rewrites.reduce(0) { $0 + ($1.payload?.count ?? 0) }
             + streams.reduce(0) { $0 + $1.state.count }
     }

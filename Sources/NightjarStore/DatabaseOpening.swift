@@ -16,8 +16,9 @@ func openDatabase(
         configuration.allowsUnsafeTransactions = true
         configuration.prepareDatabase { db in
             // Before anything is written, or it does nothing: what is deleted can then be given back to the disk in small steps.
+            // Payloads take fewer calls to the system in pages of 8 KiB than of 4.
             if location != .memory, try Int.fetchOne(db, sql: "PRAGMA page_count") == 0 {
-                try db.execute(sql: "PRAGMA auto_vacuum = INCREMENTAL")
+                try db.execute(sql: "PRAGMA page_size = 8192; PRAGMA auto_vacuum = INCREMENTAL")
             }
             // No memory mapping: a failing disk would then be a SIGBUS instead of an error.
             // 16 MiB a connection; the operating system caches the rest of the file.

@@ -8,18 +8,20 @@ final class EffectsWriter {
     /// the last state of a stream.
     private struct Merged {
         var progress: [Int: Int64] = [:]
-        var traces: [TraceRecord] = []
+        /// The batch and place of the last record of each trace, by first mention.
+        var traces: [(batch: Int, place: Int)] = []
         var places: [TraceID: Int] = [:]
         var streams: [UInt64: StreamState] = [:]
         var deltas: [SeriesDelta] = []
 
-        mutating func add(_ effects: Effects) {
-            for trace in effects.traces {
-                if let place = places[trace.id] {
-                    traces[place] = trace
+        mutating func add(_ effects: Effects, batch: Int) {
+            for place in effects.traces.indices {
+                let known = places[effects.traces[place].id, default: traces.count]
+                if known < traces.count {
+                    traces[known] = (batch, place)
                 } else {
-                    places[trace.id] = traces.count
-                    traces.append(trace)
+                    places[effects.traces[place].id] = known
+                    traces.append((batch, place))
                 }
             }
             progress.merge(effects.progress) { max($0, $1) }
@@ -28,6 +30,7 @@ final class EffectsWriter {
         }
     }
 
+    private let traces: TraceWriter
     private let journal: JournalWriter
     private let scores: AnnotationWriter
     private let feedback: AnnotationWriter
@@ -36,7 +39,6 @@ final class EffectsWriter {
     private let windows: WindowWriter
     private let streams: StreamWriter
     private let ledger: SeriesLedger
-    private let upsertTrace: PreparedStatement
     private let insertLog: PreparedStatement
     private let logs: LogCompletion
     private let knows: PreparedStatement
@@ -48,6 +50,7 @@ final class EffectsWriter {
     private var deleted = Recent<TraceID>(limit: 10_000)
 
     init(_ db: Database, _ writers: Writers, ledger: SeriesLedger) throws {
+        traces = writers.traces
         journal = writers.journal
         scores = writers.scores
         feedback = writers.feedback
@@ -56,13 +59,6 @@ final class EffectsWriter {
         windows = writers.windows
         streams = writers.streams
         self.ledger = ledger
-        upsertTrace = try PreparedStatement(
-            db,
-            """
-            INSERT INTO traces (\(Columns.trace)) VALUES (\(Columns.marks(Columns.trace)))
-            ON CONFLICT (trace_id) DO UPDATE SET \(Columns.replacements(Columns.trace))
-            """
-        )
         logs = try LogCompletion(db)
         let columns = SignalTable.logs.columns
         insertLog = try PreparedStatement(
@@ -80,17 +76,19 @@ final class EffectsWriter {
     func write(_ effects: [Effects], at time: Timestamp) throws -> SeriesLedger.Staged? {
         touched.removeAll(keepingCapacity: true)
         var merged = Merged()
-        for effects in effects {
-            merged.add(effects)
+        merged.deltas.reserveCapacity(effects.reduce(0) { $0 + $1.deltas.count })
+        for (batch, effects) in effects.enumerated() {
+            merged.add(effects, batch: batch)
             try writeSignals(effects, at: time)
             merged.deltas += try count(effects.counts)
             for found in effects.correlations { try complete(found) }
             for found in effects.logCorrelations { try logs.complete(found) }
             try journal.apply(effects.rewrites)
         }
-        for trace in merged.traces where try !isDeleted(trace.id) {
-            upsertTrace.bind(trace)
-            try upsertTrace.run()
+        for (batch, place) in merged.traces {
+            let trace = effects[batch].traces[place]
+            guard try !isDeleted(trace.id) else { continue }
+            try traces.write(trace)
             if trace.isSampledOut { touched.insert(trace.id) }
         }
         // What is deleted depends on how far processing got.

@@ -4,6 +4,7 @@ import NightjarSignals
 
 /// The writers of the writer that more than one of its others need.
 struct Writers {
+    let traces: TraceWriter
     let journal: JournalWriter
     let scores: AnnotationWriter
     let feedback: AnnotationWriter
@@ -15,7 +16,8 @@ struct Writers {
     let plugins: PluginWriter
 
     init(_ db: Database, _ settings: StoreSettings) throws {
-        journal = try JournalWriter(db)
+        traces = try TraceWriter(db)
+        journal = try JournalWriter(db, traces: traces)
         scores = try AnnotationWriter(db, .scores)
         feedback = try AnnotationWriter(db, .feedback)
         eraser = try TraceEraser(db, scores: scores, feedback: feedback)
@@ -36,6 +38,7 @@ struct Writers {
 
     /// Forgets what a transaction had reached that was rolled back.
     func rolledBack() {
+        traces.rolledBack()
         journal.rolledBack()
         series.rolledBack()
         windows.rolledBack()
@@ -47,6 +50,13 @@ struct Writers {
 
 /// Commits a group of submissions and effects in one transaction. Belongs to the writer.
 final class GroupCommit {
+    /// What became of a group.
+    struct Outcome {
+        var receipts: [SubmissionReceipt]
+        /// How long its effects took.
+        var effectsTime = Duration.zero
+    }
+
     /// Why a group failed, and whether its submissions alone may still succeed.
     struct Failure: Error {
         let error: StoreError
@@ -68,7 +78,7 @@ final class GroupCommit {
     init(_ db: Database, _ location: StoreLocation, ledger: SeriesLedger, settings: StoreSettings) throws {
         self.ledger = ledger
         now = settings.now
-        checkpoint = LogCheckpoint(db)
+        checkpoint = try LogCheckpoint(db)
         writers = try Writers(db, settings)
         effects = try EffectsWriter(db, writers, ledger: ledger)
         memory =
@@ -87,21 +97,23 @@ final class GroupCommit {
         _ db: Database,
         submissions: [Submission],
         effects: [Effects]
-    ) throws(Failure) -> [SubmissionReceipt] {
+    ) throws(Failure) -> Outcome {
         var isInEffects = false
         do {
             // Left behind where a rollback failed.
             if db.isInsideTransaction { try db.rollback() }
             // Immediate: a writer of another process is met here, before anything is done.
             try db.beginTransaction(.immediate)
-            let receipts = try submissions.map(write)
+            var outcome = Outcome(receipts: try submissions.map(write))
+            let start = ContinuousClock.now
             isInEffects = !effects.isEmpty
             let staged = effects.isEmpty ? nil : try self.effects.write(effects, at: now())
             isInEffects = false
+            if !effects.isEmpty { outcome.effectsTime = .now - start }
             try db.commit()
             writers.committed()
             if let staged { ledger.publish(staged) }
-            return receipts
+            return outcome
         } catch {
             writers.rolledBack()
             // The first error says what happened; SQLite may have rolled back by itself already.

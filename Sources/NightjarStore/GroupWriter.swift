@@ -266,14 +266,14 @@ final class GroupWriter: @unchecked Sendable {
 
     private func perform(_ group: CommitBacklog.Group) {
         switch transact(group) {
-        case .success(let receipts):
-            for (submission, receipt) in zip(group.submissions, receipts) {
+        case .success(let outcome):
+            for (submission, receipt) in zip(group.submissions, outcome.receipts) {
                 submission.completion(.success(receipt))
             }
             for batch in group.batches { batch.completion() }
             makeRoom()
             finish { backlog, status in
-                backlog.committed(group, at: .now)
+                backlog.committed(group, at: .now, effectsTook: outcome.effectsTime)
                 status.commits += 1
                 noteSuccess(&backlog, &status)
             }
@@ -307,7 +307,7 @@ final class GroupWriter: @unchecked Sendable {
 
     private func transact(
         _ group: CommitBacklog.Group
-    ) -> Result<[SubmissionReceipt], GroupCommit.Failure> {
+    ) -> Result<GroupCommit.Outcome, GroupCommit.Failure> {
         database.writeWithoutTransaction { db in
             Result { () throws(GroupCommit.Failure) in
                 guard let commit else {

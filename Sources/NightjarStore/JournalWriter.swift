@@ -9,12 +9,13 @@ final class JournalWriter {
 
     private let insert: PreparedStatement
     private let insertEvents: PreparedStatement
-    private let insertTrace: PreparedStatement
+    private let insertPlace: PreparedStatement
     private let setProgress: PreparedStatement
     private let setSettled: PreparedStatement
     private let clearEvents: PreparedStatement
     private let rewrite: PreparedStatement
     private let drop: PreparedStatement
+    private let traces: TraceWriter
     private let state: JournalState
     /// Whether the four below hold; they are read again from the tables after a transaction that failed.
     private var isKnown = false
@@ -25,7 +26,8 @@ final class JournalWriter {
     /// A number at or before the first chunk of events, and the last; nil where there is none.
     private var events: (first: Int64, last: Int64)?
 
-    init(_ db: Database) throws {
+    init(_ db: Database, traces: TraceWriter) throws {
+        self.traces = traces
         state = try JournalState(db)
         insert = try PreparedStatement(
             db,
@@ -35,13 +37,7 @@ final class JournalWriter {
             db,
             "INSERT INTO events (\(Columns.events)) VALUES (\(Columns.marks(Columns.events)))"
         )
-        insertTrace = try PreparedStatement(
-            db,
-            """
-            INSERT INTO traces (\(Columns.trace)) VALUES (\(Columns.marks(Columns.trace)))
-            ON CONFLICT (trace_id) DO NOTHING
-            """
-        )
+        insertPlace = try PreparedStatement(db, "INSERT INTO trace_chunks (trace, seq) VALUES (?, ?)")
         setProgress = try PreparedStatement(
             db,
             """
@@ -77,9 +73,11 @@ final class JournalWriter {
             events = (events?.first ?? sequence, sequence)
             return (sequence, false)
         }
-        insertTrace.bind(TraceRecord(id: trace, receivedAt: receivedAt))
-        try insertTrace.run()
-        return (sequence, insertTrace.changes > 0)
+        let (row, isNewTrace) = try traces.add(trace, receivedAt: receivedAt)
+        insertPlace.bind(1, row)
+        insertPlace.bind(2, sequence)
+        try insertPlace.run()
+        return (sequence, isNewTrace)
     }
 
     /// Writes how far partitions are processed, and lets go of the events that are.

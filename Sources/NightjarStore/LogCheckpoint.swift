@@ -6,16 +6,18 @@ import GRDBSQLite
 final class LogCheckpoint {
     /// A checkpoint each 32 MiB instead of SQLite's 4 writes pages that many commits share less often; it is also about how much a
     /// start after a crash reads.
-    private static let pages = 8192
+    private static let bytes = 32 << 20
 
     /// Why the last one failed; nil after one that did not.
     private(set) var error: StoreError?
-    /// How many pages are in the log.
+    /// How long the log is, in pages of 4 KiB.
     private(set) var logPages = 0
+    private let pageBytes: Int
     private let handle: OpaquePointer?
 
     /// Takes the place of SQLite's own for a connection, which must outlive this.
-    init(_ db: Database) {
+    init(_ db: Database) throws {
+        pageBytes = try PreparedStatement(db, "PRAGMA page_size").first { $0.int(0) } ?? 4096
         handle = db.sqliteConnection
         sqlite3_wal_hook(
             handle,
@@ -32,8 +34,8 @@ final class LogCheckpoint {
     deinit { sqlite3_wal_hook(handle, nil, nil) }
 
     private func committed(_ pages: Int) {
-        logPages = pages
-        guard pages >= Self.pages else {
+        logPages = pages * pageBytes / 4096
+        guard pages * pageBytes >= Self.bytes else {
             error = nil
             return
         }

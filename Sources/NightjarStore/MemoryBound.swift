@@ -43,8 +43,8 @@ final class MemoryBound {
             """
             SELECT trace_id, first_received FROM traces
             WHERE is_open = 0 AND pending IS NULL AND NOT EXISTS (
-                SELECT 1 FROM journal WHERE journal.trace_id = traces.trace_id
-                    AND journal.seq > ifnull((SELECT seq FROM settled), 0)
+                SELECT 1 FROM trace_chunks WHERE trace = traces.row
+                    AND trace_chunks.seq > ifnull((SELECT seq FROM settled), 0)
             )
             ORDER BY row LIMIT ?
             """

@@ -9,18 +9,28 @@ final class PreparedStatement {
     private let statement: Statement
     private let handle: OpaquePointer
     private var bindFailure = SQLITE_OK
+    /// Room for a short value of each place, which SQLite would else copy into memory that it asks for each time. None where the
+    /// statement outlives this.
+    private let slots: UnsafeMutableRawBufferPointer
+    private static let slotBytes = 128
 
     init(_ db: Database, _ sql: String) throws {
         statement = try db.makeStatement(sql: sql)
         handle = statement.sqliteStatement
+        let places = Int(sqlite3_bind_parameter_count(handle))
+        slots = .allocate(byteCount: places * Self.slotBytes, alignment: 1)
     }
 
     init(cached db: Database, _ sql: String) throws {
         statement = try db.cachedStatement(sql: sql)
         handle = statement.sqliteStatement
+        slots = UnsafeMutableRawBufferPointer(start: nil, count: 0)
         sqlite3_reset(handle)
         sqlite3_clear_bindings(handle)
     }
+
+    // SQLite does not look at what is bound when it lets go of a statement.
+    deinit { slots.deallocate() }
 
     // MARK: Binding
 
@@ -35,22 +45,36 @@ final class PreparedStatement {
     func bind(_ index: Int32, _ value: String) {
         var text = value
         text.withUTF8 { bytes in
+            let held = held(UnsafeRawBufferPointer(bytes), index)
             // An empty buffer may have no address, which SQLite would take for NULL.
-            bytes.withMemoryRebound(to: CChar.self) { characters in
-                if let base = characters.baseAddress {
-                    note(sqlite3_bind_text64(handle, index, base, UInt64(bytes.count), transient, utf8))
-                } else {
-                    note(sqlite3_bind_text64(handle, index, "", 0, transient, utf8))
-                }
+            let characters = held.address?.assumingMemoryBound(to: CChar.self)
+            if let characters {
+                note(sqlite3_bind_text64(handle, index, characters, UInt64(bytes.count), held.release, utf8))
+            } else {
+                note(sqlite3_bind_text64(handle, index, "", 0, transient, utf8))
             }
         }
     }
 
     func bind(_ index: Int32, bytes: UnsafeRawBufferPointer) {
-        guard let base = bytes.baseAddress, !bytes.isEmpty else {
-            return note(sqlite3_bind_zeroblob(handle, index, 0))
+        guard !bytes.isEmpty else { return note(sqlite3_bind_zeroblob(handle, index, 0)) }
+        let held = held(bytes, index)
+        note(sqlite3_bind_blob64(handle, index, held.address, UInt64(bytes.count), held.release))
+    }
+
+    /// Where the bytes of a place stay as they are until it is bound anew; else what has SQLite copy them.
+    private func held(
+        _ bytes: UnsafeRawBufferPointer,
+        _ index: Int32
+    ) -> (address: UnsafeRawPointer?, release: sqlite3_destructor_type?) {
+        let start = (Int(index) - 1) * Self.slotBytes
+        guard bytes.count <= Self.slotBytes, start >= 0, start < slots.count,
+            let slot = slots.baseAddress?.advanced(by: start)
+        else {
+            return (bytes.baseAddress, transient)
         }
-        note(sqlite3_bind_blob64(handle, index, base, UInt64(bytes.count), transient))
+        if let base = bytes.baseAddress { slot.copyMemory(from: base, byteCount: bytes.count) }
+        return (UnsafeRawPointer(slot), nil)
     }
 
     func bind(_ index: Int32, _ bytes: [UInt8]) { bytes.withUnsafeBytes { bind(index, bytes: $0) } }
@@ -130,6 +154,9 @@ final class PreparedStatement {
 
     /// How many rows the last insert, update or delete of the connection changed.
     var changes: Int { Int(sqlite3_changes64(sqlite3_db_handle(handle))) }
+
+    /// The number of the row that the connection inserted last.
+    var lastInsertedRow: Int64 { sqlite3_last_insert_rowid(sqlite3_db_handle(handle)) }
 
     private func step() -> Int32 {
         guard bindFailure == SQLITE_OK else { return bindFailure }

@@ -7,7 +7,12 @@ package enum Queries {
     /// The record of one trace.
     package static let trace = "SELECT \(Columns.trace) FROM traces WHERE trace_id = ?"
     /// The chunks of one trace.
-    package static let chunks = "SELECT \(Columns.chunk) FROM journal WHERE trace_id = ? ORDER BY seq"
+    package static let chunks = "SELECT \(Columns.chunk) FROM journal WHERE \(chunksOfTrace) ORDER BY seq"
+    /// The condition on chunks that they are of one trace. The id is asked for as well: it alone says whose a chunk is.
+    static let chunksOfTrace = """
+        seq IN (SELECT seq FROM trace_chunks WHERE trace = (SELECT row FROM traces WHERE trace_id = ?1)) \
+        AND +trace_id = ?1
+        """
     /// The scores of one trace.
     package static let scores =
         "SELECT \(SignalTable.scores.columns), created_at FROM scores WHERE trace_id = ? ORDER BY row"
@@ -36,6 +41,8 @@ package enum Queries {
         "SELECT hash, loaded_at, packed FROM plugin_contents WHERE name = ? ORDER BY row DESC"
     /// What commits have added to windows and blocks do not have yet.
     package static let recentWindows = "SELECT windows FROM windows_recent ORDER BY row"
+    /// What commits have changed of totals and the rows of series do not have yet; of two totals of a series the later one holds.
+    package static let recentTotals = "SELECT totals FROM series_recent ORDER BY row"
     /// One block of windows of a series.
     package static func windows(_ resolution: WindowResolution) -> String {
         "SELECT windows FROM \(resolution.table) WHERE id = ?"

@@ -4,7 +4,7 @@ import GRDB
 package enum Schema {
     /// All steps, the oldest first.
     package static let steps: [(name: String, sql: String)] = [
-        ("1", first), ("2", second), ("3", third), ("4", fourth), ("5", fifth), ("6", sixth),
+        ("1", first), ("2", second), ("3", third), ("4", fourth), ("5", fifth), ("6", sixth), ("7", seventh),
     ]
 
     /// Which steps a database has; under this name since the first version.

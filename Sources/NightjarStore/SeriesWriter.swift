@@ -2,8 +2,21 @@ import GRDB
 import NightjarBus
 import NightjarSignals
 
-/// Writes the totals of series and what their metrics are. Belongs to the writer.
+/// Writes the totals of series and what their metrics are: of series that have a row what a commit changes of them as one row,
+/// and once a minute what such rows have come to into the rows of the series, which take 20 times as long to write. Both in the
+/// transaction of the progress that they belong to. Belongs to the writer.
 final class SeriesWriter {
+    /// The rows of series are written so often.
+    private static let flushInterval = Duration.seconds(60)
+    /// So many rows of totals are read at a start.
+    private static let rowLimit = 256
+    /// When so many series have other totals than their rows, these are written at once: some 40 ms of work.
+    private static let seriesLimit = 16_384
+
+    private let readRecent: PreparedStatement
+    private let insertRecent: PreparedStatement
+    private let deleteRecent: PreparedStatement
+    private let readNumbers: PreparedStatement
     private let update: PreparedStatement
     private let insert: PreparedStatement
     private let delete: PreparedStatement
@@ -14,8 +27,23 @@ final class SeriesWriter {
     private var metrics: [String: InstrumentDescriptor]
     /// The metrics of the transaction under way.
     private var changed: [String: InstrumentDescriptor] = [:]
+    /// The series that have a row.
+    private var stored: Set<Int32> = []
+    /// The totals that are newer than their rows.
+    private var recent: [Int32: SeriesTotal] = [:]
+    /// How many rows of them there are.
+    private var rows = 0
+    /// Whether the three hold; they are read again after a transaction that failed.
+    private var isKnown = false
+    private var nextFlush = Timestamp(unixNano: .min)
+    /// Histograms whose metric is known to be stored with its bounds.
+    private var bounded: Set<Int32> = []
 
     init(_ db: Database) throws {
+        readRecent = try PreparedStatement(db, Queries.recentTotals)
+        insertRecent = try PreparedStatement(db, "INSERT INTO series_recent (totals) VALUES (?)")
+        deleteRecent = try PreparedStatement(db, "DELETE FROM series_recent")
+        readNumbers = try PreparedStatement(db, "SELECT id FROM series")
         update = try PreparedStatement(
             db,
             "UPDATE series SET sum = ?, count = ?, time = ?, buckets = ?, updated = ?, sketch = ? WHERE id = ?"
@@ -55,34 +83,76 @@ final class SeriesWriter {
 
     /// Writes the totals of series whole.
     func write(_ staged: SeriesLedger.Staged, at time: Timestamp) throws {
+        try know()
         try remove(staged.removed.map(SeriesID.init(index:)), at: time)
-        for (index, total) in staged.totals {
-            bind(total, of: index, to: update)
-            try update.run()
-            guard update.changes == 0 else {
-                if !total.buckets.isEmpty { try writeFirstBounds(staged, index) }
+        var changed: [UInt8] = []
+        // In the order of their rows: those that lie together are found together.
+        for index in staged.totals.keys.sorted() {
+            guard let total = staged.totals[index] else { continue }
+            guard stored.contains(index) else {
+                try insert(total, staged.series(index))
                 continue
             }
-            let series = staged.series(index)
-            try write(series.instrument)
-            bind(total, of: index, to: insert)
-            insert.bind(8, series.instrument.name)
-            var labels = Value.Object()
-            for label in series.labels { labels[label.name] = .string(label.value) }
-            insert.bind(9, labels)
-            try insert.run()
+            if !total.buckets.isEmpty { try writeFirstBounds(staged, index) }
+            recent[index] = total
+            RecentTotals.append(total, of: index, to: &changed)
         }
+        if time >= nextFlush || recent.count > Self.seriesLimit || rows >= Self.rowLimit {
+            nextFlush = time.advanced(by: Self.flushInterval)
+            try flush()
+        } else if !changed.isEmpty {
+            try insertRecent.run(binding: changed, at: 1)
+            rows += 1
+        }
+    }
+
+    private func insert(_ total: SeriesTotal, _ series: StoredSeries) throws {
+        try write(series.instrument)
+        bind(total, of: series.id.index, to: insert)
+        insert.bind(8, series.instrument.name)
+        var labels = Value.Object()
+        for label in series.labels { labels[label.name] = .string(label.value) }
+        insert.bind(9, labels)
+        try insert.run()
+        stored.insert(series.id.index)
+    }
+
+    /// Writes every total into its row.
+    private func flush() throws {
+        for index in recent.keys.sorted() {
+            guard let total = recent[index] else { continue }
+            bind(total, of: index, to: update)
+            try update.run()
+            // Somebody else deleted it: it is made again when it goes on.
+            if update.changes == 0 { stored.remove(index) }
+        }
+        try deleteRecent.run()
+        recent.removeAll(keepingCapacity: true)
+        rows = 0
+    }
+
+    /// Reads what is stored, where that is not known.
+    private func know() throws {
+        guard !isKnown else { return }
+        stored = Set(try readNumbers.rows { Int32(truncatingIfNeeded: $0.int64(0)) })
+        (recent, rows) = try readRecentTotals(readRecent)
+        for index in recent.keys where !stored.contains(index) { recent[index] = nil }
+        isKnown = true
     }
 
     /// Deletes the rows of series. What they were stays as long as their windows do.
     func remove(_ series: [SeriesID], at time: Timestamp) throws {
         guard !series.isEmpty else { return }
+        try know()
         for id in series {
+            stored.remove(id.index)
+            recent[id.index] = nil
             keepPast.bind(1, Int64(id.index))
             keepPast.bind(2, time)
             try keepPast.run()
             delete.bind(1, Int64(id.index))
             try delete.run()
+            bounded.remove(id.index)
         }
         forgetPast.bind(1, time.advanced(by: .zero - WindowResolution.coarse.age))
         try forgetPast.run()
@@ -95,7 +165,11 @@ final class SeriesWriter {
     }
 
     /// Forgets what was written.
-    func rolledBack() { changed = [:] }
+    func rolledBack() {
+        changed = [:]
+        bounded = []
+        isKnown = false
+    }
 
     private func bind(_ total: SeriesTotal, of index: Int32, to statement: PreparedStatement) {
         statement.bind(1, total.sum)
@@ -114,6 +188,7 @@ final class SeriesWriter {
 
     /// Writes the metric of a series that was received without bounds first, and then with them.
     private func writeFirstBounds(_ staged: SeriesLedger.Staged, _ index: Int32) throws {
+        guard bounded.insert(index).inserted else { return }
         let instrument = staged.series(index).instrument
         guard instrument.origin == .otlp,
             (changed[instrument.name] ?? metrics[instrument.name])?.buckets == nil
@@ -142,6 +217,7 @@ func readSeries(_ db: Database) throws -> [StoredSeries] {
         db,
         "SELECT id, metric, labels, sum, count, time, buckets, updated, sketch FROM series ORDER BY id"
     )
+    let recent = try readRecentTotals(PreparedStatement(db, Queries.recentTotals)).totals
     return try statement.rows { row in
         guard let id = Int32(exactly: row.int64(0)), let instrument = metrics[row.text(1)] else {
             throw StoreError(code: .corrupt, detail: "series \(row.int64(0)) has no metric")
@@ -160,8 +236,29 @@ func readSeries(_ db: Database) throws -> [StoredSeries] {
             total.sketch = sketch
         }
         let labels = row.object(2).entries.map { Label($0.key, $0.value.string ?? "") }
-        return StoredSeries(id: SeriesID(index: id), instrument: instrument, labels: labels, total: total)
+        return StoredSeries(
+            id: SeriesID(index: id),
+            instrument: instrument,
+            labels: labels,
+            total: recent[id] ?? total
+        )
     }
+}
+
+/// The totals that are newer than the rows of their series, those of series that are no more among them, and in how many rows
+/// they are.
+private func readRecentTotals(
+    _ statement: PreparedStatement
+) throws -> (totals: [Int32: SeriesTotal], rows: Int) {
+    var (totals, rows): ([Int32: SeriesTotal], Int) = ([:], 0)
+    defer { statement.reset() }
+    while try statement.next() {
+        rows += 1
+        guard statement.withBytes(0, { RecentTotals.forEach($0) { totals[$0] = $1 } }) else {
+            throw StoreError(code: .corrupt, detail: "row \(rows) of the last totals cannot be read")
+        }
+    }
+    return (totals, rows)
 }
 
 /// The number behind the last series that there is or was.
@@ -207,10 +304,7 @@ private func numbers(_ json: String) throws -> [Double] {
 
 /// The counts as 8 big-endian bytes each.
 private func packed(_ counts: [UInt64]) -> [UInt8] {
-    var bytes: [UInt8] = []
-    bytes.reserveCapacity(counts.count * 8)
-    for count in counts { withUnsafeBytes(of: count.bigEndian) { bytes += $0 } }
-    return bytes
+    counts.map { $0.bigEndian }.withUnsafeBytes(Array.init)
 }
 
 private func unpacked(_ bytes: [UInt8]) -> [UInt64] {

@@ -69,7 +69,7 @@ extension StoredEntry.Kind {
 
     fileprivate var placesByTrace: String {
         self == .chunk
-            ? "SELECT seq, received_at FROM journal WHERE trace_id = ?"
+            ? "SELECT seq, received_at FROM journal WHERE \(Queries.chunksOfTrace)"
             : "SELECT row, created_at FROM \(table) WHERE trace_id = ?"
     }
 

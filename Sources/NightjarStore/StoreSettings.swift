@@ -20,6 +20,10 @@ package struct StoreSettings: Sendable {
     package var effectsPatience = Duration.seconds(10)
     /// How long effects wait for companions: what many small batches change of a series or a trace is then written once.
     package var groupWindow = Duration.milliseconds(25)
+    /// For so many times as long as the effects of a group took to write, those of the next gather.
+    package var groupPauseFactor = 8
+    /// But no longer than this: so far what is processed may be ahead of what is shown.
+    package var longestGroupWindow = Duration.milliseconds(500)
     /// At most so many rows share a transaction, as far as one submission or batch alone is not larger.
     package var groupRows = 10_000
     /// At most so many bytes of submissions share a transaction, so that its pages stay in the connection's cache.

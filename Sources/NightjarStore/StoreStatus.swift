@@ -24,7 +24,7 @@ package struct StoreStatus: Sendable, Equatable {
     package var evictedAnnotations = 0
     /// What sweeps deleted because it was too old or too much.
     package var swept = SweepCount()
-    /// How many pages the log of the database had after the last commit.
+    /// How long the log of the database was after the last commit, in pages of 4 KiB.
     package var logPages = 0
     /// Why the last transaction failed, or why the log cannot be written back; nil after one that did not, or once a try has shown
     /// that the database can be written again.

@@ -22,11 +22,11 @@ final class TraceEraser {
         deleteProcessed = try PreparedStatement(
             db,
             """
-            DELETE FROM journal WHERE trace_id = ?
+            DELETE FROM journal WHERE \(Queries.chunksOfTrace)
                 AND seq <= (SELECT seq FROM progress WHERE progress.partition = journal.partition)
             """
         )
-        deleteChunks = try PreparedStatement(db, "DELETE FROM journal WHERE trace_id = ?")
+        deleteChunks = try PreparedStatement(db, "DELETE FROM journal WHERE \(Queries.chunksOfTrace)")
         deleteEvents = try PreparedStatement(db, "DELETE FROM events WHERE trace_id = ?")
         deleteLogs = try PreparedStatement(db, "DELETE FROM logs WHERE trace_id = ?")
         deleteRecord = try PreparedStatement(db, "DELETE FROM traces WHERE trace_id = ?")
@@ -38,9 +38,9 @@ final class TraceEraser {
             db,
             """
             DELETE FROM journal WHERE seq IN (
-                SELECT seq FROM journal WHERE trace_id = ?
+                SELECT seq FROM journal WHERE \(Queries.chunksOfTrace)
                     AND seq <= (SELECT seq FROM progress WHERE progress.partition = journal.partition)
-                ORDER BY seq LIMIT ?
+                ORDER BY seq LIMIT ?2
             )
             """
         )
@@ -51,7 +51,8 @@ final class TraceEraser {
         deleteEmptyRecord = try PreparedStatement(
             db,
             """
-            DELETE FROM traces WHERE trace_id = ?1 AND NOT EXISTS (SELECT 1 FROM journal WHERE trace_id = ?1)
+            DELETE FROM traces WHERE trace_id = ?1
+                AND NOT EXISTS (SELECT 1 FROM journal WHERE \(Queries.chunksOfTrace))
             """
         )
     }

@@ -15,44 +15,47 @@ final class WindowWriter {
     /// So many windows go into blocks in one transaction, some 20 ms of work, or half of all where those are more.
     private static let windowsAtOnce = 1024
 
+    private let readRecent: PreparedStatement
     private let insertRecent: PreparedStatement
     private let deleteRecent: PreparedStatement
     private let blocks: [BlockTable]
-    /// What is in rows and not in blocks.
-    private var recent: [WindowKey: WindowValues] = [:]
-    /// What the transaction under way adds.
-    private var added: [WindowKey: WindowValues] = [:]
-    /// What it leaves in rows, where it writes blocks.
-    private var left: [WindowKey: WindowValues]?
-    private var nextMerge = Timestamp(unixNano: .min)
-    /// How many rows there are, as far as is known; those of transactions that were rolled back do no harm.
+    /// What is in rows and not in blocks, with what the transaction under way changes of it.
+    private var recent = WindowTable()
+    /// How many rows that is.
     private var rows = 0
+    /// Whether both hold; they are read again after a transaction that failed.
+    private var isKnown = false
+    /// Whether the transaction under way has changed them.
+    private var isChanged = false
+    /// What it adds; kept for its memory.
+    private var added = WindowTable()
+    private var nextMerge = Timestamp(unixNano: .min)
 
     init(_ db: Database) throws {
+        readRecent = try PreparedStatement(db, Queries.recentWindows)
         insertRecent = try PreparedStatement(db, "INSERT INTO windows_recent (windows) VALUES (?)")
         deleteRecent = try PreparedStatement(db, "DELETE FROM windows_recent")
         blocks = try WindowResolution.allCases.map { try BlockTable(db, $0) }
-        let rows = try PreparedStatement(db, Queries.recentWindows)
-        _ = try rows.rows { row in
-            row.withBytes(0) { bytes in
-                RecentWindows.forEach(bytes) { key, add in add(&recent[key, default: WindowValues()], true) }
-            }
-        }
+        try know()
     }
 
     /// Adds what was observed to its windows.
     func write(_ staged: SeriesLedger.Staged, at time: Timestamp) throws {
+        added.removeAll()
         for delta in staged.deltas where delta.count > 0 {
             guard let series = staged.destination(of: delta) else { continue }
-            let window = WindowResolution.fine.window(of: delta.time)
-            added[WindowKey(series: series, window: window), default: WindowValues()].add(delta.values)
+            added.add(delta, to: series)
         }
         guard !added.isEmpty else { return }
-        if time >= nextMerge || recent.count + added.count > Self.windowLimit {
+        try know()
+        isChanged = true
+        recent.add(added)
+        if time >= nextMerge || recent.count > Self.windowLimit {
             nextMerge = time.advanced(by: Self.mergeInterval)
-            try merge(windows: Self.windowsAtOnce)
+            try moveOldest(max(Self.windowsAtOnce, recent.count / 2))
+            try rewrite()
         } else if rows >= Self.rowLimit {
-            try merge(windows: 0)
+            try rewrite()
         } else {
             try insertRecent.run(binding: RecentWindows.encoded(added), at: 1)
             rows += 1
@@ -60,30 +63,40 @@ final class WindowWriter {
     }
 
     /// Takes what was written for committed.
-    func committed() {
-        if let left { recent = left } else { recent.merge(added) { $0.adding($1) } }
-        rolledBack()
-    }
+    func committed() { isChanged = false }
 
     /// Forgets what was written.
     func rolledBack() {
-        left = nil
-        if !added.isEmpty { added = [:] }
+        if isChanged { (isKnown, isChanged) = (false, false) }
     }
 
-    /// Writes so many of the oldest of everything that is in rows into blocks, or half of it where that is more, and leaves the
-    /// rest in one row.
-    private func merge(windows: Int) throws {
-        var rest = recent.merging(added) { $0.adding($1) }
-        if windows > 0 {
-            let keys = rest.keys.sorted { ($0.window, $0.series) < ($1.window, $1.series) }
-                .prefix(max(windows, rest.count / 2))
-            for table in blocks { try table.add(keys.map { ($0, rest[$0] ?? WindowValues()) }) }
-            for key in keys { rest[key] = nil }
+    /// Reads what the rows hold, where that is not known.
+    private func know() throws {
+        guard !isKnown else { return }
+        recent.removeAll()
+        rows = 0
+        defer { readRecent.reset() }
+        while try readRecent.next() {
+            rows += 1
+            readRecent.withBytes(0) { bytes in
+                RecentWindows.forEach(bytes) { key, add in recent.add(to: key) { add(&$0, true) } }
+            }
         }
+        isKnown = true
+    }
+
+    /// Writes so many of the oldest windows into blocks.
+    private func moveOldest(_ limit: Int) throws {
+        let oldest = recent.removeOldest(limit)
+        for table in blocks { try table.add(oldest) }
+    }
+
+    /// Leaves what is not in blocks in one row.
+    private func rewrite() throws {
         try deleteRecent.run()
-        if !rest.isEmpty { try insertRecent.run(binding: RecentWindows.encoded(rest), at: 1) }
-        left = rest
+        rows = 0
+        guard !recent.isEmpty else { return }
+        try insertRecent.run(binding: RecentWindows.encoded(recent), at: 1)
         rows = 1
     }
 }
@@ -106,39 +119,44 @@ private final class BlockTable {
         )
     }
 
-    /// Adds fine windows to their blocks.
+    /// Adds fine windows, those of a series in the order of their time, to their blocks.
     func add(_ windows: [(key: WindowKey, values: WindowValues)]) throws {
-        var blocks: [Int64: [Int64: WindowValues]] = [:]
-        for (key, values) in windows {
+        var places = windows.indices.map { place in
+            let key = windows[place].key
             let window = resolution.window(ofFine: key.window)
             let block = resolution.key(block: resolution.block(of: window), series: key.series)
-            blocks[block, default: [:]][window, default: WindowValues()].add(values)
+            return (block: block, window: window, place: place)
         }
-        for (key, windows) in blocks.sorted(by: { $0.key < $1.key }) {
-            read.bind(1, key)
-            let stored = try read.first { $0.bytes(0) } ?? []
-            let block = WindowBlock(resolution, block: key >> 32)
-            upsert.bind(2, key)
-            try upsert.run(
-                binding: block.merged(
-                    stored,
-                    windows.sorted { $0.key < $1.key }.map { (window: $0.key, values: $0.value) }
-                ),
-                at: 1
-            )
+        places.sort { ($0.block, $0.place) < ($1.block, $1.place) }
+        var (at, own) = (0, [(window: Int64, values: WindowValues)]())
+        while at < places.count {
+            let block = places[at].block
+            own.removeAll(keepingCapacity: true)
+            while at < places.count, places[at].block == block {
+                let (_, window, place) = places[at]
+                if let last = own.indices.last, own[last].window == window {
+                    own[last].values.add(windows[place].values)
+                } else {
+                    own.append((window, windows[place].values))
+                }
+                at += 1
+            }
+            try add(own, to: block)
         }
+    }
+
+    private func add(_ windows: [(window: Int64, values: WindowValues)], to block: Int64) throws {
+        read.bind(1, block)
+        let stored = try read.first { $0.bytes(0) } ?? []
+        upsert.bind(2, block)
+        try upsert.run(
+            binding: WindowBlock(resolution, block: block >> 32).merged(stored, windows),
+            at: 1
+        )
     }
 }
 
 extension WindowResolution {
     /// The table of its blocks.
     var table: String { self == .fine ? "windows_fine" : "windows_coarse" }
-}
-
-extension WindowValues {
-    fileprivate func adding(_ other: WindowValues) -> WindowValues {
-        var sum = self
-        sum.add(other)
-        return sum
-    }
 }

@@ -116,7 +116,14 @@ struct PlanTests {
         let fixture = try filled()
         let lookups: [(String, String)] = [
             (Queries.trace, "SEARCH traces USING INDEX sqlite_autoindex_traces_1 (trace_id=?)"),
-            (Queries.chunks, "SEARCH journal USING INDEX journal_by_trace (trace_id=?)"),
+            (
+                Queries.chunks,
+                """
+                SEARCH journal USING INTEGER PRIMARY KEY (rowid=?); LIST SUBQUERY 2; \
+                SEARCH trace_chunks USING PRIMARY KEY (trace=?); SCALAR SUBQUERY 1; \
+                SEARCH traces USING COVERING INDEX sqlite_autoindex_traces_1 (trace_id=?)
+                """
+            ),
             (Queries.scores, "SEARCH scores USING INDEX scores_by_trace (trace_id=?)"),
             (Queries.feedback, "SEARCH feedback USING INDEX feedback_by_trace (trace_id=?)"),
             (Queries.scoreHistory, "SEARCH scores_history USING INDEX scores_history_by_id (id=?)"),
@@ -152,8 +159,8 @@ struct PlanTests {
         let fixture = try filled()
         for (index, sql) in others { #expect(try plan(fixture, sql).contains("USING INDEX \(index)")) }
         let named: Set = [
-            "journal_by_trace", "logs_by_trace", "logs_by_time", "traces_by_start", "traces_by_receipt",
-            "traces_by_session", "scores_by_trace", "scores_by_time", "scores_by_session",
+            "logs_by_trace", "logs_by_time", "traces_by_start", "traces_by_receipt", "traces_by_session",
+            "scores_by_trace", "scores_by_time", "scores_by_session",
             "feedback_by_trace",
             "feedback_by_time", "feedback_by_session", "scores_history_by_id", "scores_history_by_time",
             "feedback_history_by_id",

@@ -157,7 +157,7 @@ struct RetentionTests {
         #expect(try fixture.store.trace(traceID(UInt64(count.traces))) == nil)
         #expect(try fixture.store.trace(traceID(UInt64(count.traces) + 1)) != nil)
         let bytes = try size(fixture.folder.path("nightjar.sqlite"))
-        #expect(bytes < 2 << 20, "\(bytes)")
+        #expect(bytes <= 2 << 20, "\(bytes)")
         #expect(count.returnedBytes > 2 << 20)
         #expect(try size(fixture.folder.path("nightjar.sqlite-wal")) == 0)
         #expect(try fixture.store.sweep(plan, atMost: Self.patience).traces == 0)

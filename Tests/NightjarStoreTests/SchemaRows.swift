@@ -19,6 +19,9 @@ enum SchemaRows {
         INSERT INTO plugins VALUES (1, 'tone', 1, 'hash', 'mark', X'01', '1', 'h');
         INSERT INTO plugin_contents VALUES (1, 'tone', 'hash', 5, X'0102');
         """,
+        "7": """
+        INSERT INTO series_recent VALUES (1, X'000500000000000022409A019C010000');
+        """,
     ]
 
     /// Makes a database of the first so many steps with rows in every table; of tables that are not filled above one row each, of

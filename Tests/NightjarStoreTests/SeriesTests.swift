@@ -1,6 +1,8 @@
+import GRDB
 import NightjarBus
 import NightjarSignals
 import NightjarStore
+import Synchronization
 import Testing
 
 struct SeriesTests {
@@ -39,6 +41,44 @@ struct SeriesTests {
         try next.commit { $0.deltas = [delta] }
         sketch.merge(sketch)
         #expect(try next.store.recover().series.map(\.total.sketch) == [sketch])
+    }
+
+    @Test func `totals that are newer than their rows come back, and a minute later are in them`() throws {
+        let time = Mutex<Int64>(0)
+        let fixture = try Fixture { $0.now = { Timestamp(unixNano: time.withLock { $0 }) } }
+        let counter = try fixture.series("a")
+        let histogram = try fixture.series("b", .histogram)
+        func rows() throws -> [Double] { try fixture.numbers("SELECT sum FROM series ORDER BY id") }
+        func add(after seconds: Int64) throws {
+            time.withLock { $0 += seconds * 1_000_000_000 }
+            var wide = fixture.delta(histogram, -2.5, buckets: [1, 0, 300, 0])
+            wide.type = .histogram
+            try fixture.commit { $0.deltas = [fixture.delta(counter, .infinity), wide] }
+            #expect(try fixture.store.recover().series.map(\.total) == fixture.ledger.snapshot().map(\.total))
+        }
+        try add(after: 0)
+        for _ in 0..<3 { try add(after: 1) }
+        #expect(try rows().last == -2.5)
+        #expect(try fixture.numbers("SELECT count(*) FROM series_recent") == [3])
+        // One that is new has its row at once; one that is no more is not made again by what is left of it.
+        let late = try fixture.series("c")
+        try fixture.commit { $0.deltas = [fixture.delta(late, 7)] }
+        #expect(try rows().last == 7)
+        try fixture.commit { $0.seriesRemovals = [counter] }
+        #expect(try fixture.store.recover().series.map(\.id) == [histogram, late])
+        let next = try reopened(fixture)
+        try next.commit { $0.deltas = [next.delta(late, 1)] }
+        #expect(try fixture.numbers("SELECT sum FROM series ORDER BY id") == [-10, 8])
+        #expect(try fixture.numbers("SELECT count(*) FROM series_recent") == [0])
+    }
+
+    @Test func `totals that cannot be read are an error that says so`() throws {
+        let fixture = try Fixture()
+        try fixture.other().write {
+            try $0.execute(sql: "INSERT INTO series_recent (totals) VALUES (X'0005')")
+        }
+        let error = #expect(throws: StoreError.self) { try fixture.store.recover() }
+        #expect(error?.code == .corrupt)
     }
 
     @Test func `when a series was last added to comes back`() throws {

@@ -1,3 +1,4 @@
+import Foundation
 import GRDB
 import NightjarBus
 import NightjarSignals
@@ -56,7 +57,7 @@ struct StoreTests {
         #expect(try Fixture(fixture.folder).store.recover().openTraces.count == 2)
     }
 
-    @Test func `effects alone wait for companions, and a flush does not wait for them`() throws {
+    @Test func `effects alone wait for companions, and a flush does not wait for them`() async throws {
         let fixture = try Fixture { $0.groupWindow = .seconds(3600) }
         for trace in 1...3 as ClosedRange<UInt64> {
             var effects = Effects()
@@ -64,12 +65,16 @@ struct StoreTests {
             fixture.store.commit(effects) {}
         }
         #expect(fixture.store.status.commits == 0)
+        // Who waits is told before the commit is counted.
+        func committed(_ commits: Int) async throws {
+            try await wait(for: "commit \(commits) to be counted") { fixture.store.status.commits >= commits }
+            #expect(fixture.store.status.commits == commits)
+            #expect(fixture.store.status.queuedEffects == 0)
+        }
         try fixture.submit(chunks: [chunk(9)])
-        #expect(fixture.store.status.queuedEffects == 0)
-        #expect(fixture.store.status.commits == 1)
+        try await committed(1)
         try fixture.commit { $0.traces = [record(4)] }
-        #expect(fixture.store.status.queuedEffects == 0)
-        #expect(fixture.store.status.commits == 2)
+        try await committed(2)
     }
 
     @Test func `effects that fill a group do not wait`() throws {
@@ -84,6 +89,34 @@ struct StoreTests {
         }
         try fixture.store.flush()
         #expect(try fixture.store.traces(TraceQuery()).traces.count == 4)
+    }
+
+    @Test func `effects gather for as much longer as those before took to write`() throws {
+        let fixture = try Fixture {
+            $0.groupWindow = .zero
+            $0.groupPauseFactor = 1_000_000_000
+            $0.longestGroupWindow = .seconds(3600)
+        }
+        func submit(_ trace: UInt64) throws {
+            let answered = DispatchSemaphore(value: 0)
+            try fixture.store.submit(
+                Submission(chunks: [chunk(trace)], receivedAt: Timestamp(unixNano: 1_000)) { _ in
+                    answered.signal()
+                }
+            )
+            #expect(answered.wait(timeout: .now() + 20) == .success)
+        }
+        try fixture.commit { $0.traces = [record(1)] }
+        var effects = Effects()
+        effects.traces = [record(2)]
+        fixture.store.commit(effects) {}
+        // When the second is answered, the group of the first has ended, which was committed after the effects had come.
+        try submit(3)
+        try submit(4)
+        #expect(fixture.store.status.queuedEffects == 1)
+        try fixture.store.flush()
+        #expect(fixture.store.status.queuedEffects == 0)
+        #expect(try fixture.store.trace(traceID(2)) == record(2))
     }
 
     @Test func `a store in memory forgets`() throws {

@@ -238,7 +238,9 @@ final class EffectsCollector: EmissionReceiver {
             effects.traces.append(trace.currentRecord())
         }
         changedTraces.removeAll(keepingCapacity: true)
-        effects.deltas += aggregator.take()
+        let deltas = aggregator.take()
+        // Most often there is nothing yet: then nothing is copied.
+        if effects.deltas.isEmpty { effects.deltas = deltas } else { effects.deltas += deltas }
         defer { effects = Effects() }
         return effects
     }
