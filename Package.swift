@@ -121,7 +121,12 @@ let package = Package(
             linkerSettings: [.linkedLibrary(":liblua5.4.a"), .linkedLibrary("m"), .linkedLibrary("dl")]
         ),
         room("NightjarTesting", ["NightjarBus", "NightjarSignals", "CNightjarSignals"]),
-        .target(name: "CNightjarBench", dependencies: ["CLua", "CNightjarSignals"]),
+        .target(
+            name: "CNightjarBench",
+            dependencies: [
+                "CLua", "CNightjarSignals", .product(name: "GRDBSQLite", package: "GRDB.swift"),
+            ]
+        ),
         .executableTarget(
             name: "NightjarBench",
             dependencies: [
@@ -129,6 +134,7 @@ let package = Package(
                 "CNightjarSignals", "NightjarExtraction",
                 "NightjarOTLP", "NightjarPlugins", "NightjarStore", "NightjarTesting",
                 .product(name: "Logging", package: "swift-log"),
+                .product(name: "GRDBSQLite", package: "GRDB.swift"),
             ],
             swiftSettings: strict
         ),
@@ -174,6 +180,7 @@ let package = Package(
                 .product(name: "GRDB", package: "GRDB.swift"),
             ]
         ),
+        tests("NightjarBench"),
         .testTarget(
             name: "NightjarTestingTests",
             dependencies: ["NightjarTesting", "NightjarSignals"],

@@ -13,7 +13,7 @@ struct BenchReport {
 
     /// The table, with what it was measured on.
     func printTable() {
-        print("\n\(Self.machine)\n")
+        print("\n\(Self.machine); µs and ns are processor time, ms is time that passed\n")
         print(Self.columns("benchmark", "median", "min", "max", "unit", ""))
         for row in rows { print(Self.line(row)) }
     }

@@ -28,6 +28,21 @@ enum BenchRules {
         end)
         """
 
+    /// The same six reads, and nothing counted.
+    static let reading = """
+        nightjar.on("span_ended", { type = "model_generation" }, function(span)
+          local known = span.status == "ok" and span.duration_ms > 0 and span.provider and span.service and span.model and span.agent
+        end)
+        """
+
+    /// A verdict on each trace.
+    static let scorer = """
+        nightjar.scorer("bench_quick", { on = "trace_ended", range = { 0, 1 } }, function(trace)
+          local milliseconds = trace.duration_ms or 0
+          trace.addScore { score = 1 / (1 + milliseconds), reason = trace.has_errors and "with errors" or "without errors" }
+        end)
+        """
+
     /// A rule that no span of the load matches.
     static let unmatched = """
         local never = nightjar.counter("bench_never_total")
@@ -42,6 +57,14 @@ enum BenchRules {
         end
         """
 
+    /// A hundred plugins of one such rule each.
+    static let hundredPlugins = (1...100).map { number in
+        """
+        local never = nightjar.counter("bench_never_total")
+        nightjar.on("span_ended", { type = "model_generation", model = "model-\(number)" }, function() never:add(1) end)
+        """
+    }
+
     /// A rule that says which version of itself counted a span.
     static func versioned(_ version: Int) -> String {
         """
@@ -55,8 +78,10 @@ enum BenchRules {
         "model_use.lua": modelUse, "tool_failures.lua": toolFailures, "run_times.lua": runTimes,
     ]
 
-    /// A plugin's source from its text.
-    static func source(_ text: String) -> PluginSource {
-        PluginSource(name: "bench", file: "bench.lua", text: Array(text.utf8))
+    /// Plugins' sources from their texts.
+    static func sources(_ texts: [String]) -> [PluginSource] {
+        texts.enumerated().map { number, text in
+            PluginSource(name: "bench\(number)", file: "bench\(number).lua", text: Array(text.utf8))
+        }
     }
 }

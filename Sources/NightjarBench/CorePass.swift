@@ -12,7 +12,11 @@ final class CorePass {
     let aggregator: MetricAggregator
     /// Called with every span that was counted as ended.
     var onEnded: ((TraceState, Int) -> Void)?
-    private let ledger: SeriesLedger
+    /// Called with what is handed over, instead of counting it.
+    var onEffects: ((Effects) -> Void)?
+    /// The series that are counted.
+    let table = SeriesTable()
+    let ledger: SeriesLedger
     private let extractor: CatalogueExtractor
     private let depth: Depth
     private var assembler: TraceAssembler
@@ -23,7 +27,6 @@ final class CorePass {
 
     init(_ depth: Depth) throws {
         self.depth = depth
-        let table = SeriesTable()
         ledger = SeriesLedger(table: table)
         aggregator = try MetricAggregator(
             registry: registry,
@@ -59,6 +62,9 @@ final class CorePass {
 
     /// What was counted so far.
     var totals: LoadTotals { LoadTotals(ledger.snapshot()) }
+
+    /// How many spans are known of traces that are not forgotten.
+    var openSpans: Int { assembler.knownSpans }
 
     /// Ended traces are forgotten at once, as a worker that has been busy for some time does for each new one.
     private static func makeAssembler() -> TraceAssembler {
@@ -106,7 +112,12 @@ final class CorePass {
         }
         changed.removeAll(keepingCapacity: true)
         guard depth == .effects else { return }
-        records.removeAll(keepingCapacity: true)
+        defer { records.removeAll(keepingCapacity: true) }
+        if let onEffects {
+            var effects = Effects()
+            (effects.traces, effects.deltas) = (records, aggregator.take())
+            return onEffects(effects)
+        }
         ledger.publish(ledger.stage(aggregator.take()))
     }
 }
@@ -116,14 +127,17 @@ extension Load {
     static let receivedAt = Timestamp(unixNano: 1_790_000_500_000_000_000)
 
     /// The slabs of each body, decoded anew: processing writes to them.
-    func decoded() throws -> [[Slab]] {
+    func decoded() throws -> [[Slab]] { try requests().map { $0.slabs.map(\.slab) } }
+
+    /// The bodies, decoded anew.
+    func requests() throws -> [TraceRequest] {
         try bodies.map { body in
             try TraceRequest.decode(
                 body.bytes,
                 encoding: .protobuf,
                 receivedAt: Self.receivedAt,
                 workers: 1
-            ).slabs.map(\.slab)
+            )
         }
     }
 }

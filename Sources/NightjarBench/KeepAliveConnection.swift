@@ -31,9 +31,10 @@ final class KeepAliveConnection {
     deinit { close(descriptor) }
 
     /// Sends spans; returns the status.
-    func post(_ body: [UInt8]) throws -> Int {
+    func post(_ body: [UInt8], as encoding: LoadEncoding = .protobuf) throws -> Int {
         try send(
-            "POST /v1/traces HTTP/1.1\r\nHost: \(host)\r\nContent-Type: application/x-protobuf\r\n"
+            "POST /v1/traces HTTP/1.1\r\nHost: \(host)\r\nContent-Type: \(encoding.mediaType)\r\n"
+                + (encoding.isGzip ? "Content-Encoding: gzip\r\n" : "")
                 + "Content-Length: \(body.count)\r\n\r\n",
             body
         )

@@ -75,6 +75,30 @@ struct Load: Sendable {
         for resource in order { export(resource, queues[resource] ?? [], writesJSON) }
     }
 
+    /// One trace of at least so many spans from one process: a workflow with everything else that there is below it. Its root
+    /// comes last, as exporters send it, or first, as where a run is told of by its start.
+    init(oneTraceOf spans: Int, rootFirst: Bool = false) {
+        let (shape, resource) = (LoadShape.captured, ResourceDraft(service: 0, isProduction: true))
+        var planner = TracePlanner(shape: shape, random: SeededGenerator(seed: 1))
+        var plan = PlannedSpan(role: .workflow, name: "wf_0", milliseconds: 1)
+        var count = 1
+        while count < spans {
+            // It takes minutes then: over a day, there would be more windows of metrics than spans.
+            plan.children.append(planner.trace(service: resource.service).quickened(by: 1000))
+            count += plan.children.last?.count ?? 0
+        }
+        totals.add(plan, spans: count)
+        var writer = TraceWriter(shape, .of(service: resource.service), random: planner.random)
+        var trace = writer.write(plan, startNano: Self.start * 1_000_000_000)
+        var drafts = trace.spans
+        trace.spans = []
+        if rootFirst { drafts.insert(drafts.removeLast(), at: 0) }
+        for start in stride(from: 0, to: drafts.count, by: shape.batch) {
+            let batch = drafts[start..<min(start + shape.batch, drafts.count)]
+            export(resource, batch.map { (trace, $0) }, false)
+        }
+    }
+
     /// Makes traces that were not there before of the same requests, later by so many nanoseconds: a span sent again would not
     /// be counted again.
     mutating func renew(later nano: UInt64 = 0) {

@@ -22,6 +22,12 @@ struct LoadTotals: Sendable {
         if labels[SeriesTable.overflowLabel.name] != nil { overflowed.insert(name) }
     }
 
+    /// Adds other sums to these.
+    mutating func add(_ other: LoadTotals) {
+        sums.merge(other.sums, uniquingKeysWith: +)
+        overflowed.formUnion(other.overflowed)
+    }
+
     /// Without the metrics of plugins, or of all but the named plugins.
     func leavingOutPlugins(but kept: Set<String> = []) -> LoadTotals {
         var rest = self

@@ -93,6 +93,12 @@ final class MeasuredServer: Sendable {
         return (code.map { "the server ended with \($0)\n" } ?? "the server runs on\n") + process.errorOutput
     }
 
+    /// The number of its process.
+    var id: Int32 { process.id }
+
+    /// Its database file.
+    var database: String { data.path("nightjar.db") }
+
     /// Tells it to stop and waits for that.
     func stop() async throws {
         process.signal(SIGTERM)

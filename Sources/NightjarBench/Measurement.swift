@@ -1,7 +1,7 @@
 import Foundation
 
 /// What the user asked for.
-struct BenchOptions: Sendable {
+struct BenchOptions: Sendable, Equatable {
     /// The benchmarks to run; empty: all.
     var names: [String] = []
     var isQuick = false
@@ -41,6 +41,21 @@ struct BenchRow: Sendable {
     let unit: String
     let spread: Spread
     var note = ""
+
+    /// How long answers took, and the processor time of one, in milliseconds.
+    static func answers(_ name: String, _ times: [Double], spent: Double, note: String) -> BenchRow {
+        let sorted = times.sorted()
+        func share(_ part: Double) -> Double {
+            sorted.isEmpty ? .nan : (sorted[Int(Double(sorted.count - 1) * part)] * 100).rounded() / 100
+        }
+        return BenchRow(
+            name: name,
+            unit: "ms",
+            spread: Spread(times),
+            note: "p50 \(share(0.5)), p95 \(share(0.95)), p99 \(share(0.99)); CPU "
+                + "\((spent * 100).rounded() / 100); \(note)"
+        )
+    }
 }
 
 /// Why a benchmark's figures are worth nothing: what was measured did not do its work.

@@ -26,10 +26,21 @@ struct PlannedSpan: Sendable {
     /// The agent's, tool's, workflow's or model's name.
     let name: String
     /// What it takes beside its children.
-    let milliseconds: Int
+    var milliseconds: Int
     var usage: Usage?
     var hasFailed = false
     var children: [PlannedSpan] = []
+
+    /// How many spans it is with all below it.
+    var count: Int { children.reduce(1) { $0 + $1.count } }
+
+    /// The same, with each span taking a part of its time, but a millisecond at least.
+    func quickened(by factor: Int) -> PlannedSpan {
+        var span = self
+        span.milliseconds = max(1, milliseconds / factor)
+        span.children = children.map { $0.quickened(by: factor) }
+        return span
+    }
 }
 
 /// Draws traces by the load's templates and their weights.

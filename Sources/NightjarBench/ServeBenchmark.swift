@@ -1,23 +1,12 @@
 import NightjarTesting
-import Synchronization
 
 /// A real server under exporters that send as fast as it answers: three rules, everything stored, each 200 after its fsync.
 enum ServeBenchmark {
     private static let connections = 8
-    /// How long before a request that was refused is sent again.
-    private static let retryMicroseconds = 50_000
 
     static func run(_ options: BenchOptions) async throws -> [BenchRow] {
         var load = Load(spans: options.scaled(120_000))
         return try await measured(&load, stores: true, options) + measured(&load, stores: false, options)
-    }
-
-    private struct Run {
-        let spent: Double
-        let rate: Double
-        let latencies: [Int64]
-        let refused: Int
-        let generator: Double
     }
 
     private static func measured(
@@ -31,12 +20,13 @@ enum ServeBenchmark {
             // Traces end within the run: their ends belong to what a span costs.
             environment: ["NIGHTJAR_TRACE_IDLEPERIOD": "100ms"]
         )
-        var runs: [Run] = []
+        var runs: [LoadSender.Run] = []
         for run in 0...options.runs {
             load.renew()
-            let outcome: Run
+            let outcome: LoadSender.Run
             do {
-                outcome = try await send(load, to: server)
+                outcome = try await LoadSender(server, connections: connections)
+                    .send(load.bodies.map(\.bytes), spans: load.spanCount)
             } catch {
                 throw BenchFailure(description: "serve: \(error)\n\(await server.complaints())")
             }
@@ -60,7 +50,9 @@ enum ServeBenchmark {
         return rows
     }
 
-    private static func rows(_ name: String, _ runs: [Run], _ load: Load, _ peak: Int) -> [BenchRow] {
+    private static func rows(_ name: String, _ runs: [LoadSender.Run], _ load: Load, _ peak: Int)
+        -> [BenchRow]
+    {
         let latencies = runs.flatMap(\.latencies).map { Double($0) / 1_000_000 }.sorted()
         func share(_ part: Double) -> Double {
             latencies.isEmpty ? .nan : latencies[Int(Double(latencies.count - 1) * part)]
@@ -95,34 +87,10 @@ enum ServeBenchmark {
         ]
     }
 
-    private static func send(_ load: Load, to server: MeasuredServer) async throws -> Run {
-        try await server.rest()
-        let (cpu, own, wall) = (try server.nanoseconds(), processNanoseconds(), wallNanoseconds())
-        let next = Counter()
-        let refused = Counter()
-        let latencies = try await withThrowingTaskGroup(of: [Int64].self) { group in
-            for _ in 0..<connections {
-                group.addTask {
-                    try await onLargeThread { try sendShare(load.bodies, next, refused, server) }
-                }
-            }
-            var all: [Int64] = []
-            for try await part in group { all += part }
-            return all
-        }
-        let seconds = Double(wallNanoseconds() - wall) / 1_000_000_000
-        let generator = Double(processNanoseconds() - own) / 1000
-        // Longer than a trace has to be quiet to end.
-        try await Task.sleep(for: .milliseconds(500))
-        try await server.rest()
-        let count = Double(load.spanCount)
-        return Run(
-            spent: Double(try server.nanoseconds() - cpu) / 1000 / count,
-            rate: count / seconds,
-            latencies: latencies,
-            refused: refused.value,
-            generator: generator / count
-        )
+    /// Sends everything over several connections, and waits until the server rests.
+    static func sendAll(_ load: Load, to server: MeasuredServer) async throws {
+        _ = try await LoadSender(server, connections: connections)
+            .send(load.bodies.map(\.bytes), spans: load.spanCount)
     }
 
     /// One connection's part: whatever body is next, until none is left. Returns how long each answer took.
@@ -132,34 +100,6 @@ enum ServeBenchmark {
         _ refused: Counter,
         _ server: MeasuredServer
     ) throws -> [Int64] {
-        let connection = try server.connection()
-        var latencies: [Int64] = []
-        while true {
-            let index = next.advance()
-            guard index < bodies.count else { return latencies }
-            while true {
-                let start = wallNanoseconds()
-                let status = try connection.post(bodies[index].bytes)
-                if status == 200 {
-                    latencies.append(wallNanoseconds() - start)
-                    break
-                }
-                guard status == 429 || status == 503 else {
-                    throw BenchFailure(description: "serve: a request was answered with \(status)")
-                }
-                _ = refused.advance()
-                pause(microseconds: retryMicroseconds)
-            }
-        }
+        try LoadSender(server).sendShare(bodies.map(\.bytes), next, refused)
     }
-}
-
-/// A number that several threads count up.
-final class Counter: Sendable {
-    private let count = Atomic<Int>(0)
-
-    var value: Int { count.load(ordering: .relaxed) }
-
-    /// The number before it was counted up.
-    func advance() -> Int { count.wrappingAdd(1, ordering: .relaxed).oldValue }
 }

@@ -9,14 +9,46 @@ enum StoredBenchmark {
     private static let dayNano: UInt64 = 86_400_000_000_000
 
     static func run(_ options: BenchOptions) async throws -> [BenchRow] {
-        let rounds = max(1, options.scaled(options.storedSpans) / batch)
-        var load = Load(spans: batch)
-        let server = try await MeasuredServer(
+        let server = try await started()
+        var random = SeededGenerator(seed: 11)
+        let (spent, stored, known) = try await fill(server, options, &random)
+        var rows = rows(spent, stored: stored, server)
+        rows += try await TraceFetch.rows(server, traces(known, &random))
+        rows += try await queries(server)
+        try await server.stop()
+        return rows
+    }
+
+    /// Only what fetching a trace takes.
+    static func fetch(_ options: BenchOptions) async throws -> [BenchRow] {
+        let server = try await started()
+        var random = SeededGenerator(seed: 11)
+        let (_, _, known) = try await fill(server, options, &random)
+        let rows = try await TraceFetch.rows(server, traces(known, &random))
+        try await server.stop()
+        return rows
+    }
+
+    private static func started() async throws -> MeasuredServer {
+        try await MeasuredServer(
             stores: true,
             plugins: BenchRules.files,
             environment: ["NIGHTJAR_TRACE_IDLEPERIOD": "2s"]
         )
-        var random = SeededGenerator(seed: 11)
+    }
+
+    private static func traces(_ known: [String], _ random: inout SeededGenerator) -> [String] {
+        (0..<questions).map { _ in known[random.below(known.count)] }
+    }
+
+    /// Stores spans, spread over a day; what each round took for a span, how many there are, and some of the traces.
+    private static func fill(
+        _ server: MeasuredServer,
+        _ options: BenchOptions,
+        _ random: inout SeededGenerator
+    ) async throws -> (spent: [Double], stored: Int, known: [String]) {
+        let rounds = max(1, options.scaled(options.storedSpans) / batch)
+        var load = Load(spans: batch)
         var known: [String] = []
         var spent: [Double] = []
         for round in 0..<rounds {
@@ -30,15 +62,20 @@ enum StoredBenchmark {
             }
         }
         try await server.rest(limit: .seconds(120))
-        let stored = rounds * load.spanCount
-        var rows = rows(spent, stored: stored, server)
-        rows += try await queries(server, known, &random)
-        try await server.stop()
-        return rows
+        let wrong = try await server.totals().differences(from: load.totals, times: rounds)
+        guard wrong.isEmpty else {
+            throw BenchFailure(description: "wrong counts:\n\(wrong.joined(separator: "\n"))")
+        }
+        return (spent, rounds * load.spanCount, known)
     }
 
     private static func rows(_ spent: [Double], stored: Int, _ server: MeasuredServer) -> [BenchRow] {
         let tenth = max(1, spent.count / 10)
+        let step = (spent.count + 9) / 10
+        let tenths = stride(from: 0, to: spent.count, by: step).map { start in
+            let part = spent[start..<min(start + step, spent.count)]
+            return String(Double(Int(part.reduce(0, +) / Double(part.count) * 10)) / 10)
+        }
         return [
             BenchRow(
                 name: "store, the first tenth",
@@ -50,7 +87,7 @@ enum StoredBenchmark {
                 name: "store, the last tenth",
                 unit: "µs/span",
                 spread: Spread(Array(spent.suffix(tenth))),
-                note: "peak \(server.peakMebibytes) MiB"
+                note: "tenth by tenth \(tenths.joined(separator: " ")); peak \(server.peakMebibytes) MiB"
             ),
             BenchRow(
                 name: "disk",
@@ -61,14 +98,8 @@ enum StoredBenchmark {
         ]
     }
 
-    private static func queries(
-        _ server: MeasuredServer,
-        _ known: [String],
-        _ random: inout SeededGenerator
-    ) async throws -> [BenchRow] {
+    private static func queries(_ server: MeasuredServer) async throws -> [BenchRow] {
         var rows: [BenchRow] = []
-        let traces = (0..<questions).map { _ in "/api/traces/\(known[random.below(known.count)])" }
-        rows.append(try await ask("a trace by id", traces, server))
         let lists = [
             ("a page of traces", ""), ("  of an agent", "agent=agent_7"),
             ("  of a service that failed", "service=svc_3&status=error"),
@@ -118,6 +149,7 @@ enum StoredBenchmark {
     private static func ask(_ name: String, _ paths: [String], _ server: MeasuredServer) async throws
         -> BenchRow
     {
+        let cpu = try server.nanoseconds()
         let (times, bytes) = try await onLargeThread {
             let connection = try server.connection()
             var times: [Double] = []
@@ -129,17 +161,14 @@ enum StoredBenchmark {
                 guard answer.status == 200 else { throw failure(path, answer) }
                 bytes += answer.body.count
             }
-            return (times.sorted(), bytes)
+            return (times, bytes)
         }
-        func share(_ part: Double) -> String {
-            String(Double(Int(times[Int(Double(times.count - 1) * part)] * 100)) / 100)
-        }
-        return BenchRow(
-            name: name,
-            unit: "ms",
-            spread: Spread(times),
-            note:
-                "p95 \(share(0.95)), p99 \(share(0.99)); \(times.count) asked, \(bytes / times.count) B each"
+        let spent = Double(try server.nanoseconds() - cpu) / 1_000_000 / Double(paths.count)
+        return .answers(
+            name,
+            times,
+            spent: spent,
+            note: "\(times.count) asked, \(bytes / times.count) B each"
         )
     }
 

@@ -102,8 +102,10 @@ struct TraceWriter {
                 draft.attributes.append((words.cacheWrite, .integer(usage.cacheWrite)))
             }
         }
-        draft.attributes.append((words.input, .text(message("user", 300 + random.below(700)))))
-        draft.attributes.append((words.output, .text(message("assistant", 300 + random.below(700)))))
+        let input = shape.content == .long ? longLength() : 300 + random.below(700)
+        add("user", input, under: words.input, "llm.input_messages", to: &draft)
+        let output = shape.content == .long ? 500 + random.below(3500) : 300 + random.below(700)
+        add("assistant", output, under: words.output, "llm.output_messages", to: &draft)
     }
 
     private mutating func describeTool(
@@ -115,8 +117,10 @@ struct TraceWriter {
             (words.toolKey, .text(span.name)),
             ("gen_ai.tool.call.id", .text("call-\(draft.id)")),
             ("gen_ai.tool.type", .text("function")),
-            (words.arguments, .text("{\"query\": \"\(text(28))\"}")),
-            (words.result, .text(text(60))),
+        ]
+        guard shape.content != .none else { return }
+        draft.attributes += [
+            (words.arguments, .text("{\"query\": \"\(text(28))\"}")), (words.result, .text(text(60))),
         ]
     }
 
@@ -128,8 +132,10 @@ struct TraceWriter {
         draft.attributes += [
             (words.agentKey, .text(span.name)),
             (words.sessionKey, .text(session)),
-            (words.input, .text(message("user", 200 + random.below(400)))),
         ]
+        if shape.content != .none {
+            add("user", 200 + random.below(400), under: words.input, "llm.input_messages", to: &draft)
+        }
         guard let key = words.aggregateInput else { return }
         let total = span.children.compactMap(\.usage).reduce(0) { $0 + $1.input }
         draft.attributes.append((key, .integer(total)))
@@ -155,6 +161,31 @@ struct TraceWriter {
         while draft.attributes.count < count {
             draft.attributes.append(("app.detail_\(number)", .text(text(24))))
             number += 1
+        }
+    }
+
+    /// How long a whole conversation is.
+    private mutating func longLength() -> Int {
+        random.below(200) == 0 ? 200_000 : 8000 + random.below(24_000)
+    }
+
+    /// Adds a message of some length: in one attribute, or cut into pieces of about 60 bytes with a role each.
+    private mutating func add(
+        _ role: String,
+        _ length: Int,
+        under key: String,
+        _ list: String,
+        to draft: inout SpanDraft
+    ) {
+        switch shape.content {
+        case .none: break
+        case .captured, .long: draft.attributes.append((key, .text(message(role, length))))
+        case .flattened:
+            for index in 0..<max(1, length / 60) {
+                let part = "\(list).\(index).message"
+                draft.attributes.append(("\(part).role", .text(role)))
+                draft.attributes.append(("\(part).content", .text(text(min(length, 60)))))
+            }
         }
     }
 

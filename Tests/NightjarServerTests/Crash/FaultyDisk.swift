@@ -10,7 +10,7 @@ struct FaultyDisk: Sendable {
     let hasShadow: Bool
     /// Writes down what happens, in order.
     let hasLog: Bool
-    private static let library = Result { try build() }
+    private static let library = Result { try PreloadedLibrary.build("disk.c") }
 
     init(_ folder: Fixture, hasShadow: Bool = false, hasLog: Bool = false) throws {
         _ = try Self.library.get()
@@ -87,24 +87,6 @@ struct FaultyDisk: Sendable {
             }
         }
         try file.close()
-    }
-
-    /// Builds the library; its path.
-    private static func build() throws -> String {
-        let source = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
-            .deletingLastPathComponent().appending(path: "Faults/disk.c")
-        let name = "nightjar-disk-\(ProcessInfo.processInfo.processIdentifier).so"
-        let library = FileManager.default.temporaryDirectory.appending(path: name).path
-        let compiler = Process()
-        compiler.executableURL = URL(fileURLWithPath: "/usr/bin/env")
-        compiler.arguments =
-            ["cc", "-shared", "-fPIC", "-O1", "-Wall", "-Werror", "-o", library, source.path, "-ldl"]
-        try compiler.run()
-        compiler.waitUntilExit()
-        guard compiler.terminationStatus == 0 else {
-            throw CocoaError(.executableLoad, userInfo: [NSFilePathErrorKey: source.path])
-        }
-        return library
     }
 }
 
