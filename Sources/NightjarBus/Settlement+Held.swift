@@ -31,10 +31,12 @@ extension TraceState {
     /// Settles what waited for a span that has come.
     func releaseHeld(for newcomer: Int, into settled: inout [Int]) {
         guard !held.isEmpty else { return }
+        let before = settled.count
         if held.count > Self.heldLimit {
             for place in held.prefix(Self.heldLimit / 2) {
                 settleTree(from: place, isForced: true, into: &settled)
             }
+            held.removeAll { entries[$0].isSettled }
         }
         let entry = entries[newcomer]
         if entry.isToolExecution, entry.parentPlace >= 0, entries[Int(entry.parentPlace)].isHeld {
@@ -45,7 +47,7 @@ extension TraceState {
                 settleTree(from: place, into: &settled)
             }
         }
-        held.removeAll { entries[$0].isSettled }
+        if settled.count > before { held.removeAll { entries[$0].isSettled } }
     }
 
     /// Settles what has waited though its parent has ended: senders had time to send the rest.
@@ -109,8 +111,8 @@ extension TraceState {
     /// none. It counts for one such span only.
     func countedBefore(_ place: Int) -> Int? {
         let parent = entries[place].parentPlace
-        let found = countedAlone.firstIndex { entries[$0].parentPlace == parent && isSameRequest($0, place) }
-        return found.map { countedAlone.remove(at: $0) }
+        let found = countedAlone[parent]?.firstIndex { isSameRequest($0, place) }
+        return found.flatMap { countedAlone[parent]?.remove(at: $0) }
     }
 
     private static let responseID = nj_symbol_intern("gen_ai.response.id", 18)

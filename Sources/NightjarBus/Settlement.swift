@@ -160,8 +160,10 @@ extension TraceState {
                 entries[outer].type = .mcpToolCall
             }
         } else if entries[place].isProviderSDK, entries[place].type == .modelGeneration {
-            countedAlone.append(place)
-            if countedAlone.count > Self.heldLimit { countedAlone.removeFirst(Self.heldLimit / 2) }
+            var beside = countedAlone.removeValue(forKey: entries[place].parentPlace) ?? []
+            beside.append(place)
+            if beside.count > Self.heldLimit { beside.removeFirst(Self.heldLimit / 2) }
+            countedAlone[entries[place].parentPlace] = beside
         }
         settled.append(place)
     }

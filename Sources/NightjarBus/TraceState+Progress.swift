@@ -34,13 +34,15 @@ extension TraceState {
 
     /// The record as it is to be stored now.
     package func currentRecord() -> TraceRecord {
+        // Each span leaves the list once: what this costs does not grow with the trace.
+        unsettledPlaces.removeAll { entries[Int($0)].isSettled }
         if unsettled == 0 {
             record.pending = []
         } else if unsettled == entries.count {
             // One id for all: a long trace whose root comes last would else be written again with each batch.
             record.pending = [Self.everySpan]
         } else {
-            record.pending = entries.filter { !$0.isSettled }.map { SpanID(value: $0.id) }
+            record.pending = unsettledPlaces.map { SpanID(value: entries[Int($0)].id) }
         }
         record.isOpen = !hasEnded
         isChanged = false

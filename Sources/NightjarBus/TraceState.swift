@@ -81,6 +81,8 @@ package final class TraceState: TraceViewSource {
     var isFull = false
     /// How many spans are not settled.
     var unsettled = 0
+    /// The places of those, among them some that were settled since it was last looked through.
+    var unsettledPlaces: [Int32] = []
     var hasRoot = false
     var hasRootEnded = false
     var reopened = 0
@@ -100,8 +102,8 @@ package final class TraceState: TraceViewSource {
     var takenStamp: UInt64 = 0
     /// Spans whose ancestors are known and that wait for one beside or below them.
     var held: [Int] = []
-    /// Spans of a provider's SDK that were settled without a framework's span beside them.
-    var countedAlone: [Int] = []
+    /// Spans of a provider's SDK that were settled without a framework's span beside them, by the place of their parent.
+    var countedAlone: [Int32: [Int]] = [:]
     /// The trace whose own spans decide whether those of this one count; see ``TraceID/standIn``.
     package var standsFor: TraceID?
     /// Whether that trace sends spans of its own: nothing is done for this one.
@@ -169,6 +171,7 @@ package final class TraceState: TraceViewSource {
             entries = UnsafeMutableBufferPointer(start: start, count: count + 1)
         }
         if !places.isEmpty { places[entry.id] = Int32(entries.count - 1) }
+        unsettledPlaces.append(Int32(count))
         if entry.parent == 0, rootPlace == nil { rootPlace = entries.count - 1 }
         return entries.count - 1
     }
