@@ -86,6 +86,69 @@ struct TraceMemoryTests {
         #expect(assembler.parked.isEmpty)
     }
 
+    @Test(arguments: [5, 12, 13, 60])
+    func `however many parents come later, each child gets the name of its own`(_ count: Int) {
+        let assembler = TraceAssembler(TraceConfiguration(), source: nil)
+        let builder = SpanBuilder(receivedAt: Store.start)
+        let ids = Array(1...UInt64(count))
+        for id in ids { builder.span(type: .toolCall, id: 1000 + id, parent: id) }
+        for id in ids.reversed() {
+            builder.span(type: .agentRun, id: id) { row, slab in
+                row.agent = SpanBuilder.text(
+                    "agent \(id) \(String(repeating: "x", count: Int(id) * 10))",
+                    in: slab
+                )
+            }
+        }
+        var names: [UInt64: String] = [:]
+        var actions: [TraceAssembler.Action] = []
+        assembler.process(builder.slab, known: [], into: &actions)
+        for case .settled(let trace, let place, _, true) in actions {
+            guard let row = trace.reference(place)?.row.pointee else { continue }
+            names[row.id] = row.settled_agent.string
+        }
+        #expect(names.count == 2 * count)
+        for id in ids {
+            let name = "agent \(id) \(String(repeating: "x", count: Int(id) * 10))"
+            #expect(names[id] == name)
+            #expect(names[1000 + id] == name)
+        }
+    }
+
+    @Test func `a record names the spans that wait, however many others were counted in between`() throws {
+        let assembler = TraceAssembler(TraceConfiguration(), source: nil)
+        func send(_ id: Int, _ parent: Int) throws -> [UInt64] {
+            store.send(Self.span(trace: 1, id: id, parent: parent), to: assembler)
+            return try #require(assembler.traces.values.first).currentRecord().pending.map(\.value)
+        }
+        #expect(try send(1, 0) == [])
+        #expect(try send(2, 1) == [])
+        #expect(try send(11, 10) == [11])
+        #expect(try send(3, 2) == [11])
+        #expect(try send(12, 10) == [11, 12])
+        #expect(try send(10, 1) == [])
+        #expect(try send(21, 20) == [21])
+    }
+
+    @Test func `calls that wait for what tells how they went are counted as they are beyond a thousand`() {
+        let assembler = TraceAssembler(TraceConfiguration(), source: nil)
+        store.send(Self.span(trace: 1, id: 1), to: assembler)
+        var counted = 0
+        for id in 2...1100 {
+            let builder = SpanBuilder(receivedAt: Store.start)
+            builder.span(
+                "claude_code.tool",
+                type: .toolCall,
+                id: UInt64(id),
+                parent: 1,
+                trace: TraceID(high: 0, low: 1)
+            )
+            counted += store.send(builder, to: assembler).count
+        }
+        #expect(counted == 512)
+        #expect(assembler.waitingSpans == 1099 - 512)
+    }
+
     // MARK: - A store
 
     private let store = Store()
