@@ -73,6 +73,7 @@ struct MappingTests {
             receivedAt: Timestamp(unixNano: 1),
             workers: 1
         )
+        defer { withExtendedLifetime(request) {} }
         #expect(Self.facts(try #require(request.references.first).row.pointee) == rule.says)
         let sentAsJSON = try TraceRequest.decode(
             jsonBody([span], scope: rule.scope),
@@ -80,6 +81,7 @@ struct MappingTests {
             receivedAt: Timestamp(unixNano: 1),
             workers: 1
         )
+        defer { withExtendedLifetime(sentAsJSON) {} }
         #expect(Self.facts(try #require(sentAsJSON.references.first).row.pointee) == rule.says)
     }
 
@@ -99,6 +101,7 @@ struct MappingTests {
             receivedAt: Timestamp(unixNano: 1),
             workers: 1
         )
+        defer { withExtendedLifetime(request) {} }
         let row = try #require(request.references.first).row.pointee
         #expect(row.spanStatus == .error)
         #expect(row.error_type.string ?? "" == type)
@@ -117,6 +120,7 @@ struct MappingTests {
             receivedAt: Timestamp(unixNano: 1),
             workers: 1
         )
+        defer { withExtendedLifetime(request) {} }
         let decoded = OTLPSpanReader().span(try #require(request.references.first))
         #expect(decoded.errorInfo == Span.ErrorInfo(message: "failed", id: "Last", stack: "at line 1"))
     }
@@ -131,6 +135,7 @@ struct MappingTests {
                 receivedAt: Timestamp(unixNano: 1),
                 workers: 1
             )
+            defer { withExtendedLifetime(request) {} }
             #expect(request.references.first?.row.pointee.spanStatus == status)
         }
     }
@@ -147,6 +152,7 @@ struct MappingTests {
             receivedAt: Timestamp(unixNano: 1),
             workers: 1
         )
+        defer { withExtendedLifetime(request) {} }
         #expect(request.references.first?.row.pointee.time_to_first_token_ms == 250)
     }
 
@@ -157,6 +163,7 @@ struct MappingTests {
             receivedAt: Timestamp(unixNano: 1),
             workers: 1
         )
+        defer { withExtendedLifetime(request) {} }
         #expect(request.references.first?.row.pointee.spanStatus == .running)
     }
 }

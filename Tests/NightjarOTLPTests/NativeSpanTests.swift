@@ -85,7 +85,9 @@ struct NativeSpanTests {
             ]
             span.metadata = ["sessionId": "s", "userId": "u", "environment": "prod", "serviceName": "api"]
         }
-        let row = try Self.reference(span).row.pointee
+        let reference = try Self.reference(span)
+        defer { withExtendedLifetime(reference) {} }
+        let row = reference.row.pointee
         #expect(
             MappingTests.facts(row)
                 == "type=model_generation model=gpt response=gpt-1 provider=openai session=s user=u in=10 out=7 "
@@ -118,7 +120,9 @@ struct NativeSpanTests {
                 "usage": ["inputTokens": -1, "outputTokens": "many"], "completionStartTime": "soon",
             ]
         }
-        let row = try Self.reference(span).row.pointee
+        let reference = try Self.reference(span)
+        defer { withExtendedLifetime(reference) {} }
+        let row = reference.row.pointee
         #expect(row.input_tokens.isNaN)
         #expect(row.output_tokens.isNaN)
         #expect(row.time_to_first_token_ms.isNaN)
@@ -141,7 +145,9 @@ struct NativeSpanTests {
             span.isEvent = isEvent
             span.errorInfo = failed ? Span.ErrorInfo(message: "no") : nil
         }
-        let row = try Self.reference(span, hasEnded: hasEnded).row.pointee
+        let reference = try Self.reference(span, hasEnded: hasEnded)
+        defer { withExtendedLifetime(reference) {} }
+        let row = reference.row.pointee
         #expect(row.spanStatus == status)
         #expect(row.hasEnded == ends)
         #expect(row.isEvent == isEvent)

@@ -1,6 +1,7 @@
 import CNightjarSignals
 import NightjarOTLP
 import NightjarSignals
+import Synchronization
 import Testing
 
 /// Which of several conventions, and which of several spellings, holds where a span has more than one: the two tables of
@@ -76,8 +77,12 @@ struct PrecedenceTests {
             receivedAt: Timestamp(unixNano: 1),
             workers: 1
         )
+        kept.withLock { $0.append(request) }
         return try #require(request.references.first).row.pointee
     }
+
+    /// What rows that were handed out point into.
+    private static let kept = Mutex<[TraceRequest]>([])
 
     @Test(arguments: pairs)
     func `of two conventions on one span the first decides`(_ winner: Shown, _ loser: String) throws {

@@ -86,6 +86,7 @@ struct TraceRequestTests {
             return span
         }
         let request = try Self.decode(body(spans), workers: 3)
+        defer { withExtendedLifetime(request) {} }
         #expect(request.spanCount == 600)
         var last: [TraceID: UInt64] = [:]
         for (worker, slab) in request.slabs {
@@ -128,6 +129,7 @@ struct TraceRequestTests {
 
     @Test func `short ids are padded with zeros in front`() throws {
         let request = try Self.decode(body([TestSpan(trace: [0xAB, 0xCD], id: [7])]))
+        defer { withExtendedLifetime(request) {} }
         let row = try #require(request.references.first?.row.pointee)
         #expect(row.traceID.description == "0000000000000000000000000000abcd")
         #expect(row.id == 7)
@@ -154,6 +156,7 @@ struct TraceRequestTests {
             workers: 1,
             limits: limits
         )
+        defer { withExtendedLifetime(request) {} }
         #expect(request.spanCount == 1)
         #expect(request.rejectedMessage?.contains("1 too large") == true)
     }
@@ -161,6 +164,7 @@ struct TraceRequestTests {
     @Test func `pending copies are accepted and dropped`() throws {
         let pending = TestSpan(attributes: [("logfire.span_type", "pending_span")])
         let request = try Self.decode(body([pending, TestSpan(id: [3], name: "real")]))
+        defer { withExtendedLifetime(request) {} }
         #expect(request.dropped == 1)
         #expect(request.rejected == 0)
         #expect(request.references.map { $0.row.pointee.name.string } == ["real"])
@@ -200,6 +204,7 @@ struct TraceRequestTests {
         _ expected: String?
     ) throws {
         let request = try Self.decode(body([TestSpan()], resource: resource))
+        defer { withExtendedLifetime(request) {} }
         #expect(request.references.first?.row.pointee.environment.string == expected)
     }
 }
