@@ -15,6 +15,7 @@ final class FieldTable: Sendable {
     }
 
     /// For each symbol where its roles begin, times 256, and how many there are: 0 for most.
+    // Unsafe: written in `init` only, and never freed.
     nonisolated(unsafe) let ranges: UnsafeMutablePointer<UInt32>
     // Unsafe: both are written in `init` only.
     /// The roles, those of one key together.

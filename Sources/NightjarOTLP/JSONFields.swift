@@ -21,8 +21,8 @@ final class JSONFields: Sendable {
 
     static let shared = JSONFields()
 
-    nonisolated(unsafe) private let entries: UnsafeMutablePointer<Entry>
     // Unsafe: both are written in `init` only, and never freed.
+    nonisolated(unsafe) private let entries: UnsafeMutablePointer<Entry>
     /// For each message where its entries begin; one more at the end.
     nonisolated(unsafe) private let starts: UnsafeMutablePointer<Int>
     // Unsafe: see above.

@@ -35,6 +35,7 @@ final class DatabaseFile: Sendable {
             guard ContinuousClock.now < deadline else {
                 throw StoreError(code: .busy, detail: "another server writes to it")
             }
+            // The lock cannot be waited for with a limit, so it is looked at again and again.
             usleep(UInt32(Self.pause.milliseconds * 1000))
         }
     }
