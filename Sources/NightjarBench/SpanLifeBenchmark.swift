@@ -133,6 +133,7 @@ enum SpanLifeBenchmark {
 /// A span as a program would make one for itself.
 private final class PlainSpan {
     private static let lock = NSLock()
+    // Unsafe: read and written under `lock` only.
     nonisolated(unsafe) private static var ended: [(attributes: [String: Any], metadata: [String: Any])] = []
     // Unsafe: guarded by `lock`.
 

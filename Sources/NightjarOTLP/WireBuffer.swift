@@ -232,6 +232,7 @@ struct WireBuffer: ~Copyable {
         UInt8
     > {
         guard let memory = realloc(old, count) else {
+            // As every allocation of Swift's own ends: requests are bounded, so nothing else is left to give back.
             fatalError("no memory for \(count) bytes of a request")
         }
         return memory.assumingMemoryBound(to: UInt8.self)

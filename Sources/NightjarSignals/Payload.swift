@@ -43,6 +43,7 @@ package final class Payload: @unchecked Sendable {
 
     private static func allocate(_ count: Int) -> UnsafeMutableRawBufferPointer {
         guard let start = malloc(max(count, 1)) else {
+            // As every allocation of Swift's own ends: requests are bounded, so nothing else is left to give back.
             fatalError("no memory for \(count) bytes of a request")
         }
         return UnsafeMutableRawBufferPointer(start: start, count: max(count, 1))
