@@ -82,7 +82,7 @@ final class CorePass {
                 note(trace)
                 guard depth != .settling, let span = trace.reference(place) else { continue }
                 extractor.spanSettled(
-                    span.row.pointee,
+                    span.row,
                     started: started,
                     ended: ended,
                     receivedAt: span.slab.receivedAt
@@ -98,8 +98,7 @@ final class CorePass {
     }
 
     private func note(_ trace: TraceState) {
-        guard trace.isChanged, !trace.isListed else { return }
-        trace.isListed = true
+        guard trace.list() else { return }
         changed.append(trace)
     }
 

@@ -46,18 +46,19 @@ package final class MetricAggregator {
     /// Series that no cell leads to any more are forgotten when there are so many.
     private static let seriesLimit = 65_536
 
+    // Fields are unchecked as in TraceState: one thread at a time, and no access lasts over a call that comes back to it.
     /// The trace that observations belong to, where somebody wants to see examples.
-    private var exemplarTrace: TraceID?
+    @exclusivity(unchecked) private var exemplarTrace: TraceID?
 
     /// Sees every observation as it is added, the host's own among them; ``event(_:value:at:)`` makes an event of one. Nothing
     /// is done for it where it is not set.
     package var observer: ((SeriesID, Double, Timestamp) -> Void)? {
         didSet { isObserved = observer != nil }
     }
-    private var isObserved = false
+    @exclusivity(unchecked) private var isObserved = false
 
     /// Changes when policies, buckets or places have changed: cells made before it are void.
-    package private(set) var epoch = 0
+    @exclusivity(unchecked) package private(set) var epoch = 0
 
     private let registry: MetricRegistry
     private let table: SeriesTable
@@ -65,22 +66,22 @@ package final class MetricAggregator {
     private let report: CardinalityReport
     private let own: HostMetrics
     private let keys = TextKeyTable()
-    private var directPlans: [DirectKey: Int32] = [:]
+    @exclusivity(unchecked) private var directPlans: [DirectKey: Int32] = [:]
     /// About how many bytes their keys take: labels come uncut.
-    private var directBytes = 0
+    @exclusivity(unchecked) private var directBytes = 0
     private static let directByteLimit = 8 << 20
     private let plans = PlainRows<Plan>()
     private let drops = PlainRows<Int32>()
     private let metrics: KnownMetrics
     /// The series of the host's own metrics without labels, by the number of the metric.
-    private var hostSums: [Int32: Int32] = [:]
-    private var sums: [Sum] = []
-    private var sumBySeries: [SeriesID: Int32] = [:]
+    @exclusivity(unchecked) private var hostSums: [Int32: Int32] = [:]
+    @exclusivity(unchecked) private var sums: [Sum] = []
+    @exclusivity(unchecked) private var sumBySeries: [SeriesID: Int32] = [:]
     private let parts = SeriesParts()
-    private var policyGeneration: Int
-    private var tableGeneration: Int
+    @exclusivity(unchecked) private var policyGeneration: Int
+    @exclusivity(unchecked) private var tableGeneration: Int
     /// The latest event time so far, for what is refused before its time is known.
-    private var latest = Timestamp(unixNano: 0)
+    @exclusivity(unchecked) private var latest = Timestamp(unixNano: 0)
 
     /// An aggregator over the process's metrics and series.
     package init(

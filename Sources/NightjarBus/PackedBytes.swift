@@ -1,13 +1,52 @@
-/// Numbers as few bytes, as windows and sketches are stored.
-extension [UInt8] {
+/// Bytes that grow: numbers as few bytes, as windows and sketches are stored. Memory of its own, so that a byte costs a comparison
+/// and a store, and not a look at whether somebody shares an array. One thread at a time.
+package struct PackedWriter: ~Copyable {
+    private var base: UnsafeMutableRawPointer
+    private var capacity: Int
+    /// How many bytes there are.
+    package private(set) var count = 0
+
+    /// No bytes, with room for so many.
+    package init(reserving capacity: Int = 64) {
+        self.capacity = max(capacity, 64)
+        base = .allocate(byteCount: self.capacity, alignment: 1)
+    }
+
+    deinit { base.deallocate() }
+
+    /// Whether there are none.
+    package var isEmpty: Bool { count == 0 }
+
+    /// A copy of the bytes.
+    package var array: [UInt8] { withBytes { Array($0) } }
+
+    /// Lends the bytes to `body`.
+    package func withBytes<Result, Failure: Error>(
+        _ body: (UnsafeRawBufferPointer) throws(Failure) -> Result
+    ) throws(Failure) -> Result {
+        try body(UnsafeRawBufferPointer(start: base, count: count))
+    }
+
+    /// Forgets the bytes and keeps their memory.
+    package mutating func removeAll() { count = 0 }
+
+    mutating func append(_ byte: UInt8) {
+        if count == capacity { grow(by: 1) }
+        base.storeBytes(of: byte, toByteOffset: count, as: UInt8.self)
+        count += 1
+    }
+
     /// Appends a whole number in groups of seven bits, the lowest first.
     mutating func append(varint value: UInt64) {
+        if capacity - count < 10 { grow(by: 10) }
         var rest = value
         while rest >= 0x80 {
-            append(UInt8(truncatingIfNeeded: rest) | 0x80)
+            base.storeBytes(of: UInt8(truncatingIfNeeded: rest) | 0x80, toByteOffset: count, as: UInt8.self)
+            count += 1
             rest >>= 7
         }
-        append(UInt8(rest))
+        base.storeBytes(of: UInt8(rest), toByteOffset: count, as: UInt8.self)
+        count += 1
     }
 
     /// Appends a whole number of either sign: small ones of both take one byte.
@@ -17,22 +56,45 @@ extension [UInt8] {
 
     /// Appends the 8 bytes of a number, the lowest first.
     mutating func append(number value: Double) {
-        Swift.withUnsafeBytes(of: value.bitPattern.littleEndian) { append(contentsOf: $0) }
+        if capacity - count < 8 { grow(by: 8) }
+        base.storeBytes(of: value.bitPattern.littleEndian, toByteOffset: count, as: UInt64.self)
+        count += 8
+    }
+
+    /// Appends bytes as they are.
+    mutating func append(_ bytes: UnsafeRawBufferPointer) {
+        guard let start = bytes.baseAddress else { return }
+        if capacity - count < bytes.count { grow(by: bytes.count) }
+        (base + count).copyMemory(from: start, byteCount: bytes.count)
+        count += bytes.count
     }
 
     /// Appends what `body` appends, behind its length.
-    mutating func appendWithLength(_ body: (inout [UInt8]) -> Void) {
+    mutating func appendWithLength(_ body: (inout PackedWriter) -> Void) {
         let start = count
         append(0)
         body(&self)
         let length = count - start - 1
         guard length >= 0x80 else {
-            self[start] = UInt8(length)
+            base.storeBytes(of: UInt8(length), toByteOffset: start, as: UInt8.self)
             return
         }
-        var head: [UInt8] = []
-        head.append(varint: UInt64(length))
-        replaceSubrange(start...start, with: head)
+        // The length takes more than the byte left for it.
+        append(varint: UInt64(length))
+        let head = count - start - 1 - length
+        if capacity - count < head { grow(by: head) }
+        (base + count).copyMemory(from: base + (count - head), byteCount: head)
+        (base + start + head).copyMemory(from: base + start + 1, byteCount: length)
+        (base + start).copyMemory(from: base + count, byteCount: head)
+        count = start + head + length
+    }
+
+    private mutating func grow(by more: Int) {
+        capacity = max(2 * capacity, count + more)
+        let grown = UnsafeMutableRawPointer.allocate(byteCount: capacity, alignment: 1)
+        grown.copyMemory(from: base, byteCount: count)
+        base.deallocate()
+        base = grown
     }
 }
 
@@ -98,5 +160,7 @@ struct PackedReader {
     }
 
     /// The bytes from a place on up to where it stands.
-    func passed(since start: Int) -> UnsafeRawBufferPointer.SubSequence { bytes[start..<at] }
+    func passed(since start: Int) -> UnsafeRawBufferPointer {
+        UnsafeRawBufferPointer(rebasing: bytes[start..<at])
+    }
 }

@@ -8,10 +8,18 @@ extension QuantileSketch {
 
     /// The sketch as bytes.
     package var encoded: [UInt8] {
-        var bytes = [Self.version]
-        for number in [sum, min, max] { bytes.append(number: number) }
+        var bytes = PackedWriter()
+        append(to: &bytes)
+        return bytes.array
+    }
+
+    /// Appends what `encoded` is.
+    func append(to bytes: inout PackedWriter) {
+        bytes.append(Self.version)
+        bytes.append(number: sum)
+        bytes.append(number: min)
+        bytes.append(number: max)
         appendBuckets(to: &bytes)
-        return bytes
     }
 
     /// Reads what `encoded` wrote; nil for bytes that it did not write.
@@ -33,22 +41,10 @@ extension QuantileSketch {
     }
 
     /// Appends what is in the buckets; sum, least and greatest stand elsewhere.
-    func appendBuckets(to bytes: inout [UInt8]) {
+    func appendBuckets(to bytes: inout PackedWriter) {
         bytes.append(varint: zeros)
-        for buckets in [positives, negatives] {
-            bytes.append(varint: UInt64(buckets.counts.count { $0 > 0 }))
-            var previous: Int?
-            for (step, count) in buckets.counts.enumerated() where count > 0 {
-                let index = buckets.lowest + step
-                if let previous {
-                    bytes.append(varint: UInt64(index - previous))
-                } else {
-                    bytes.append(zigzag: Int64(index))
-                }
-                bytes.append(varint: count)
-                previous = index
-            }
-        }
+        positives.append(to: &bytes)
+        negatives.append(to: &bytes)
     }
 
     /// Adds what `appendBuckets` wrote, of values with this sum, least and greatest; false for other bytes, of which some may be
@@ -67,6 +63,23 @@ extension QuantileSketch {
 }
 
 extension SketchBuckets {
+    fileprivate func append(to bytes: inout PackedWriter) {
+        counts.withUnsafeBufferPointer { counts in
+            bytes.append(varint: UInt64(counts.count { $0 > 0 }))
+            var previous: Int?
+            for (step, count) in counts.enumerated() where count > 0 {
+                let index = lowest + step
+                if let previous {
+                    bytes.append(varint: UInt64(index - previous))
+                } else {
+                    bytes.append(zigzag: Int64(index))
+                }
+                bytes.append(varint: count)
+                previous = index
+            }
+        }
+    }
+
     /// Adds stored buckets; `total` grows by their counts.
     fileprivate mutating func add(
         _ reader: inout PackedReader,

@@ -55,12 +55,12 @@ package struct SeriesTotal: Sendable, Equatable {
     /// How many values fell into each bucket, not cumulative, `+Inf` last; empty but for histograms.
     package var buckets: [UInt64] = []
 
-    private var slot = SketchSlot.none
+    private var box: SketchBox?
 
     /// How the values are distributed, as far as that came with them.
     package var sketch: QuantileSketch? {
-        get { slot.sketch }
-        set { slot = SketchSlot(newValue) }
+        get { box?.sketch }
+        set { box = newValue.map(SketchBox.init) }
     }
 
     /// When the host last added to it; the start of time where that is not known.
@@ -73,10 +73,13 @@ package struct SeriesTotal: Sendable, Equatable {
     package var lastActive: Timestamp { max(updated, time) }
 
     /// Adds a delta, by the rule of its type.
-    package mutating func add(_ delta: SeriesDelta) {
-        add(delta.sum, count: delta.count, time: delta.time, delta.type)
-        delta.withBuckets { add($0) }
-        if let added = delta.sketch { merge(added) }
+    package mutating func add(_ delta: SeriesDelta) { withUnsafePointer(to: delta) { add($0) } }
+
+    /// The same with a delta where it lies, which copies nothing of it.
+    mutating func add(_ delta: UnsafePointer<SeriesDelta>) {
+        add(delta.pointee.sum, count: delta.pointee.count, time: delta.pointee.time, delta.pointee.type)
+        SeriesDelta.withBuckets(delta) { add($0) }
+        if let added = SeriesDelta.sketch(delta) { merge(added) }
     }
 
     /// Adds what another series of the same metric has counted, by the rule of the metric's type.
@@ -116,18 +119,13 @@ package struct SeriesTotal: Sendable, Equatable {
     }
 }
 
-/// Room for a sketch, as wide as a pointer: most series have none.
-private enum SketchSlot: Sendable, Equatable {
-    case none
-    indirect case some(QuantileSketch)
+/// A sketch behind a pointer: most series have none, and copying nothing costs nothing.
+private final class SketchBox: Sendable, Equatable {
+    let sketch: QuantileSketch
 
-    init(_ sketch: QuantileSketch?) {
-        self = sketch.map { .some($0) } ?? .none
-    }
+    init(_ sketch: QuantileSketch) { self.sketch = sketch }
 
-    var sketch: QuantileSketch? {
-        if case .some(let sketch) = self { sketch } else { nil }
-    }
+    static func == (left: SketchBox, right: SketchBox) -> Bool { left.sketch == right.sketch }
 }
 
 /// A series with its metric, labels and total: what is stored, and what `/metrics` shows.

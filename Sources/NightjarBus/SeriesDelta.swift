@@ -91,23 +91,52 @@ package struct SeriesDelta: Sendable {
 
     /// Adds what was observed to that of the window that `time` lies in.
     package func add(to values: inout WindowValues) {
-        values.add(count, type == .gauge ? gaugeSum : sum, least, greatest)
-        if type == .gauge { values.add(last: sum, at: time) }
+        withUnsafePointer(to: self) { Self.add($0, to: &values) }
+    }
+
+    /// The same of a delta where it lies: to call a method of it there copies it, and counts a reference up and down.
+    static func add(_ delta: UnsafePointer<SeriesDelta>, to values: inout WindowValues) {
+        let (type, sum) = (delta.pointee.type, delta.pointee.sum)
+        let (least, greatest) = (delta.pointee.least, delta.pointee.greatest)
+        values.add(delta.pointee.count, type == .gauge ? delta.pointee.gaugeSum : sum, least, greatest)
+        if type == .gauge { values.add(last: sum, at: delta.pointee.time) }
         guard type == .histogram else { return }
-        if let distribution = details?.distribution {
+        if let distribution = delta.pointee.details?.distribution {
             values.sketch.merge(distribution)
-        } else if let details, place.runCount > 0 {
-            values.sketch.add(details.runs[place.runs])
+        } else if delta.pointee.place.runCount > 0, let details = delta.pointee.details {
+            values.sketch.add(details.runs[delta.pointee.place.runs])
             values.sketch.widen(sum: sum, min: least, max: greatest)
-        } else if count == 1, least == sum {
+        } else if delta.pointee.count == 1, least == sum {
             values.sketch.add(sum)
         }
     }
 
     /// Calls `body` with what `buckets` are, without a list of their own.
-    func withBuckets<Result>(_ body: (ArraySlice<UInt64>) -> Result) -> Result {
-        guard let details, place.bucketCount > 0 else { return body([]) }
-        return body(details.buckets[place.buckets])
+    private func withBuckets<Result>(_ body: (ArraySlice<UInt64>) -> Result) -> Result {
+        withUnsafePointer(to: self) { Self.withBuckets($0, body) }
+    }
+
+    /// The same of a delta where it lies.
+    static func withBuckets<Result>(
+        _ delta: UnsafePointer<SeriesDelta>,
+        _ body: (ArraySlice<UInt64>) -> Result
+    ) -> Result {
+        guard delta.pointee.place.bucketCount > 0, let details = delta.pointee.details else {
+            return body([])
+        }
+        return body(details.buckets[delta.pointee.place.buckets])
+    }
+
+    /// Whether a delta is one observation of a histogram, which its sum says all of.
+    static func isSingleOfHistogram(_ delta: UnsafePointer<SeriesDelta>) -> Bool {
+        delta.pointee.type == .histogram && delta.pointee.count == 1
+            && delta.pointee.least == delta.pointee.sum && delta.pointee.greatest == delta.pointee.sum
+            && delta.pointee.place.runCount == 0 && delta.pointee.details?.distribution == nil
+    }
+
+    /// The sketch of a delta where it lies.
+    static func sketch(_ delta: UnsafePointer<SeriesDelta>) -> QuantileSketch? {
+        delta.pointee.details?.sketch
     }
 
     /// Says how the values are distributed.

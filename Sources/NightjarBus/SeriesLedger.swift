@@ -27,9 +27,26 @@ package final class SeriesLedger: Sendable {
         package var isEmpty: Bool { totals.isEmpty && removed.isEmpty }
 
         /// The series that a delta went to; nil where it went nowhere.
-        package func destination(of delta: SeriesDelta) -> Int32? {
-            guard !moved.isEmpty, let place = moved[delta.series.index] else { return delta.series.index }
+        package func destination(of delta: SeriesDelta) -> Int32? { destination(of: delta.series.index) }
+
+        private func destination(of series: Int32) -> Int32? {
+            guard !moved.isEmpty, let place = moved[series] else { return series }
             return place
+        }
+
+        /// Calls `each` with every delta that went to a series, and that series.
+        package func forEachDestination(_ each: (UnsafePointer<SeriesDelta>, Int32) -> Void) {
+            let areMoved = !moved.isEmpty
+            deltas.withUnsafeBufferPointer { deltas in
+                guard var delta = deltas.baseAddress else { return }
+                for _ in 0..<deltas.count {
+                    let series =
+                        areMoved
+                        ? destination(of: delta.pointee.series.index) : delta.pointee.series.index
+                    if let series { each(delta, series) }
+                    delta += 1
+                }
+            }
         }
 
         /// A changed series with its metric and labels.
@@ -62,6 +79,13 @@ package final class SeriesLedger: Sendable {
             rows.makeIterator()
         }
 
+        /// Calls `each` with every series and its total.
+        package func visit<Failure: Error>(
+            _ each: (Int32, SeriesTotal) throws(Failure) -> Void
+        ) throws(Failure) {
+            for place in rows.indices { try each(rows[place].key, rows[place].value) }
+        }
+
         /// Adds deltas, `before` being the totals before any change; `now` is when they came.
         fileprivate mutating func add(
             _ staged: Staged,
@@ -69,16 +93,7 @@ package final class SeriesLedger: Sendable {
             now: Timestamp?
         ) {
             rows.reserveCapacity(staged.deltas.count)
-            let areMoved = !staged.moved.isEmpty
-            staged.deltas.withUnsafeBufferPointer { deltas in
-                guard var delta = deltas.baseAddress else { return }
-                for _ in 0..<deltas.count {
-                    let series =
-                        areMoved ? staged.destination(of: delta.pointee) : delta.pointee.series.index
-                    if let series { add(delta, to: series, before, now) }
-                    delta += 1
-                }
-            }
+            staged.forEachDestination { add($0, to: $1, before, now) }
         }
 
         private mutating func add(
@@ -89,7 +104,7 @@ package final class SeriesLedger: Sendable {
         ) {
             let place = place(of: series, before)
             rows.withUnsafeMutableBufferPointer { rows in
-                rows[place].value.add(delta.pointee)
+                rows[place].value.add(delta)
                 if let now, now > rows[place].value.updated { rows[place].value.updated = now }
             }
         }
@@ -163,7 +178,7 @@ package final class SeriesLedger: Sendable {
     /// Makes staged totals visible.
     package func publish(_ staged: Staged) {
         totals.withLock { totals in
-            for (index, total) in staged.totals { totals.set(total, at: index) }
+            staged.totals.visit { totals.set($1, at: $0) }
             for index in staged.removed { totals[index] = nil }
         }
         if table.showsExemplars { show(staged) }

@@ -68,9 +68,10 @@ final class SeriesParts {
     private let buckets = PlainRows<UInt64>()
     private let keys = PlainRows<Int32>()
     private let exemplars = PlainRows<PlainExemplar>()
-    private var sketches: [QuantileSketch] = []
+    // Fields are unchecked as in TraceState: one thread at a time, and no access lasts over a call that comes back to it.
+    @exclusivity(unchecked) private var sketches: [QuantileSketch] = []
     /// Where the bounds of histograms lie: those of one metric are the same.
-    private var boundPlaces: [[Double]: Int32] = [:]
+    @exclusivity(unchecked) private var boundPlaces: [[Double]: Int32] = [:]
 
     /// An example as a plain row.
     private struct PlainExemplar: BitwiseCopyable {

@@ -5,7 +5,7 @@ import NightjarSignals
 /// behind its length.
 package enum RecentTotals {
     /// Appends the total of a series.
-    package static func append(_ total: SeriesTotal, of series: Int32, to bytes: inout [UInt8]) {
+    package static func append(_ total: SeriesTotal, of series: Int32, to bytes: inout PackedWriter) {
         bytes.append(varint: UInt64(UInt32(bitPattern: series)))
         bytes.append(varint: total.count)
         bytes.append(number: total.sum)
@@ -13,7 +13,7 @@ package enum RecentTotals {
         bytes.append(zigzag: total.updated.unixNano)
         bytes.append(varint: UInt64(total.buckets.count))
         for count in total.buckets { bytes.append(varint: count) }
-        bytes.appendWithLength { if let sketch = total.sketch { $0 += sketch.encoded } }
+        bytes.appendWithLength { if let sketch = total.sketch { sketch.append(to: &$0) } }
     }
 
     /// Calls `each` with every total of a row. False for bytes that `append` did not write.

@@ -38,12 +38,13 @@ extension TraceState {
             }
             held.removeAll { entries[$0].isSettled }
         }
-        let entry = entries[newcomer]
-        if entry.isToolExecution, entry.parentPlace >= 0, entries[Int(entry.parentPlace)].isHeld {
-            settleTree(from: Int(entry.parentPlace), into: &settled)
-        } else if entry.type == .modelGeneration, !entry.isProviderSDK {
+        let entry = entry(at: newcomer)
+        let parent = entry.pointee.parentPlace
+        if entry.pointee.isToolExecution, parent >= 0, entries[Int(parent)].isHeld {
+            settleTree(from: Int(parent), into: &settled)
+        } else if entry.pointee.type == .modelGeneration, !entry.pointee.isProviderSDK {
             for place in held
-            where entries[place].parentPlace == entry.parentPlace && isSameRequest(place, newcomer) {
+            where entries[place].parentPlace == parent && isSameRequest(place, newcomer) {
                 settleTree(from: place, into: &settled)
             }
         }
@@ -66,12 +67,12 @@ extension TraceState {
     }
 
     /// Whether a child that tells how a tool call went is here and is such a one.
-    func hasExecution(_ place: Int, where holds: (Entry) -> Bool) -> Bool {
+    func hasExecution(_ place: Int, where holds: (UnsafePointer<Entry>) -> Bool) -> Bool {
         var child = entries[place].firstChild
         while child >= 0 {
-            let entry = entries[Int(child)]
-            if entry.isToolExecution, holds(entry) { return true }
-            child = entry.nextSibling
+            let entry = entry(at: Int(child))
+            if entry.pointee.isToolExecution, holds(entry) { return true }
+            child = entry.pointee.nextSibling
         }
         return false
     }
@@ -96,15 +97,15 @@ extension TraceState {
     /// Whether a span beside a provider SDK's own tells of its request: by the response's id where both name one, else by
     /// overlapping in time with the same output.
     private func isSameRequest(_ place: Int, _ other: Int) -> Bool {
-        let (entry, beside) = (entries[place], entries[other])
-        guard beside.type == .modelGeneration, !beside.isProviderSDK,
-            !name(beside.scope).equals(name(entry.scope))
+        let (entry, beside) = (entry(at: place), entry(at: other))
+        guard beside.pointee.type == .modelGeneration, !beside.pointee.isProviderSDK,
+            !name(beside.pointee.scope).equals(name(entry.pointee.scope))
         else { return false }
-        let response = entry.response == 0 ? 0 : response(of: other)
-        if response != 0 { return response == entry.response }
-        return beside.start <= entry.end && entry.start <= beside.end
-            && (beside.outputTokens == entry.outputTokens
-                || (beside.outputTokens.isNaN && entry.outputTokens.isNaN))
+        let response = entry.pointee.response == 0 ? 0 : response(of: other)
+        if response != 0 { return response == entry.pointee.response }
+        let (tokens, besideTokens) = (entry.pointee.outputTokens, beside.pointee.outputTokens)
+        return beside.pointee.start <= entry.pointee.end && entry.pointee.start <= beside.pointee.end
+            && (besideTokens == tokens || (besideTokens.isNaN && tokens.isNaN))
     }
 
     /// The provider SDK's own span that was counted though a framework's span of its request had yet to come; nil where there is
@@ -121,7 +122,7 @@ extension TraceState {
     func response(of place: Int) -> UInt64 {
         guard let slab = entries[place].slab else { return 0 }
         let row = slab.rows + entries[place].row
-        let id = slab.attributes(of: row.pointee).last { $0.key == Self.responseID }?.text ?? .absent
+        let id = slab.attributes(of: row).last { $0.key == Self.responseID }?.text ?? .absent
         return id.hasBytes ? max(id.digest, 1) : 0
     }
 }

@@ -23,7 +23,7 @@ extension TraceState {
         if let place = place(of: row.pointee.id) {
             entries[place].slab = slab
             entries[place].row = index
-            note(row, at: place, scope: slab.context(of: row.pointee).scope_name)
+            note(row, at: place, scope: slab.context(of: row).scope_name)
             return (place, true)
         }
         let place = append(
@@ -35,7 +35,7 @@ extension TraceState {
                 receivedAt: slab.receivedAt
             )
         )
-        note(row, at: place, scope: slab.context(of: row.pointee).scope_name)
+        note(row, at: place, scope: slab.context(of: row).scope_name)
         unsettled += 1
         link(place)
         return (place, false)
@@ -169,35 +169,37 @@ extension TraceState {
     }
 
     /// Whether a tool call's execution, a child that says so, has failed though the call itself does not say it.
-    private func hasFailedExecution(_ place: Int) -> Bool { hasExecution(place) { $0.status == .error } }
+    private func hasFailedExecution(_ place: Int) -> Bool {
+        hasExecution(place) { $0.pointee.status == .error }
+    }
 
     /// So far is looked for the span that counts instead: two reports of one request lie close, and cost stays linear.
     private static let nearby = 64
 
     /// The place of the span that counts instead of this one, nil where it counts itself.
     func outer(of place: Int) -> Int? {
-        let entries = entries
-        guard entries[place].type == .modelGeneration || entries[place].type.isTool else { return nil }
-        let entry = entries[place]
-        var at = Int(entry.parentPlace)
+        let entry = entry(at: place)
+        let type = entry.pointee.type
+        guard type == .modelGeneration || type.isTool else { return nil }
+        var at = Int(entry.pointee.parentPlace)
         var steps = 0
         while at >= 0, steps < Self.nearby {
-            let ancestor = entries[at]
-            if entry.type == .modelGeneration, ancestor.type == .modelGeneration { return outermost(at) }
-            if entry.type.isTool, ancestor.type.isTool {
-                return namesSameTool(name(entry.tool), name(ancestor.tool)) ? outermost(at) : nil
+            let ancestor = self.entry(at: at)
+            let above = ancestor.pointee.type
+            if type == .modelGeneration, above == .modelGeneration { return outermost(at) }
+            if type.isTool, above.isTool {
+                return namesSameTool(name(entry.pointee.tool), name(ancestor.pointee.tool))
+                    ? outermost(at) : nil
             }
             // A run or a call in between makes it another request.
-            if ancestor.type == .agentRun || ancestor.type == .workflowRun || ancestor.type.isTool
-                || ancestor.type == .modelGeneration
-            {
+            if above == .agentRun || above == .workflowRun || above.isTool || above == .modelGeneration {
                 break
             }
-            at = Int(ancestor.parentPlace)
+            at = Int(ancestor.pointee.parentPlace)
             steps += 1
         }
-        guard entry.type == .modelGeneration else { return nil }
-        if entry.isProviderSDK { return sibling(of: place) }
+        guard type == .modelGeneration else { return nil }
+        if entry.pointee.isProviderSDK { return sibling(of: place) }
         return countedAlone.isEmpty ? nil : countedBefore(place)
     }
 

@@ -22,8 +22,9 @@ package final class TextKeyTable {
     private let bytes = PlainRows<UInt8>(capacity: 4096)
     /// Mixed into every hash, so that nobody outside can make keys that collide.
     private let seed: UInt64
+    // Fields are unchecked as in TraceState: one thread at a time, and no access lasts over a call that comes back to it.
     /// How many keys there are.
-    package private(set) var count = 0
+    @exclusivity(unchecked) package private(set) var count = 0
     /// At most so many keys; the owner empties the table when it is full.
     package let limit: Int
 

@@ -48,46 +48,47 @@ package final class TraceAssembler {
         case ended(TraceState)
     }
 
+    // Fields are unchecked as in TraceState: one thread at a time, and no access lasts over a call that comes back to it.
     /// Whether each span that comes is told by an action of its own; spans that processors dropped are not.
-    package var reportsArrivals = false
+    @exclusivity(unchecked) package var reportsArrivals = false
     /// The traces in memory, by id.
-    package internal(set) var traces: [TraceID: TraceState] = [:]
+    @exclusivity(unchecked) package internal(set) var traces: [TraceID: TraceState] = [:]
     /// The bytes of the payloads that open traces hold on to.
-    package internal(set) var retainedBytes = 0
+    @exclusivity(unchecked) package internal(set) var retainedBytes = 0
     /// How many spans wait for their ancestors.
-    package internal(set) var waitingSpans = 0
+    @exclusivity(unchecked) package internal(set) var waitingSpans = 0
 
     /// How many spans are known of the traces in memory, whether or not their payloads are here.
-    package internal(set) var knownSpans = 0
+    @exclusivity(unchecked) package internal(set) var knownSpans = 0
 
     /// Traces that are in the store only, though they have not ended or spans of theirs wait.
-    package internal(set) var parked: Set<TraceID> = []
+    @exclusivity(unchecked) package internal(set) var parked: Set<TraceID> = []
     /// Traces that became full since the last call of ``takeFull()``.
-    var filled: [TraceID] = []
+    @exclusivity(unchecked) var filled: [TraceID] = []
     /// No trace is looked for to be parked before so much is known.
-    var parkingBytes = 0
+    @exclusivity(unchecked) var parkingBytes = 0
 
     let configuration: TraceConfiguration
     /// Puts two copies of a span together that were told in two ways.
     let completing: SpanCompleting?
-    weak var source: (any TraceSource)?
-    private var deadlines = DeadlineQueue()
+    @exclusivity(unchecked) weak var source: (any TraceSource)?
+    @exclusivity(unchecked) private var deadlines = DeadlineQueue()
     /// The traces that the last slab had spans of.
-    package private(set) var touched: [TraceState] = []
+    @exclusivity(unchecked) package private(set) var touched: [TraceState] = []
     /// The journal position up to which each partition has been processed.
-    private(set) var processed: [Int64]
+    @exclusivity(unchecked) private(set) var processed: [Int64]
     /// The number of the slab at hand.
-    private var stamp: UInt64 = 0
+    @exclusivity(unchecked) private var stamp: UInt64 = 0
     /// How many held slabs each request's bytes are kept by.
-    var payloads: [ObjectIdentifier: Int] = [:]
+    @exclusivity(unchecked) var payloads: [ObjectIdentifier: Int] = [:]
     /// Traces that hold payloads, by when they first did.
-    var openOrder: [TraceID] = []
+    @exclusivity(unchecked) var openOrder: [TraceID] = []
     /// Traces whose payloads are to go when the actions at hand are done, and about how much that is.
-    var picked: [TraceState] = []
-    var pickedBytes = 0
-    var openStart = 0
-    var remembered: [TraceID] = []
-    var rememberedStart = 0
+    @exclusivity(unchecked) var picked: [TraceState] = []
+    @exclusivity(unchecked) var pickedBytes = 0
+    @exclusivity(unchecked) var openStart = 0
+    @exclusivity(unchecked) var remembered: [TraceID] = []
+    @exclusivity(unchecked) var rememberedStart = 0
 
     /// An assembler without traces. `source` may be absent: then nothing is let go before its end. Without `completing` the last
     /// copy of a span is all that holds of it, however it was told.
@@ -227,21 +228,24 @@ package final class TraceAssembler {
         wasRunning: Bool,
         into actions: inout [Action]
     ) {
-        let entry = trace.entries[place]
-        if wasRunning, entry.isSettled, entry.hasEnded || (!entry.startCounted && entry.type != .generic) {
+        let entry = trace.entry(at: place)
+        if wasRunning, entry.pointee.isSettled,
+            entry.pointee.hasEnded || (!entry.pointee.startCounted && entry.pointee.type != .generic)
+        {
             count(trace, place, into: &actions)
-        } else if entry.endCounted {
+        } else if entry.pointee.endCounted {
             actions.append(.lateChange(trace))
         }
     }
 
     private func isSame(_ trace: TraceState, _ place: Int, _ slab: Slab, _ index: Int) -> Bool {
-        let entry = trace.entries[place]
+        let entry = trace.entry(at: place)
         let copy = slab.rows[index].encoded
-        guard entry.mergedDigest == 0, let present = entry.slab else {
-            return (entry.mergedDigest == 0 ? entry.digest : entry.mergedDigest) == copy.digest
+        guard entry.pointee.mergedDigest == 0, let present = entry.pointee.slab else {
+            let merged = entry.pointee.mergedDigest
+            return (merged == 0 ? entry.pointee.digest : merged) == copy.digest
         }
-        return present.rows[entry.row].encoded.equals(copy)
+        return present.rows[entry.pointee.row].encoded.equals(copy)
     }
 
     private func finish(_ trace: TraceState, _ slab: Slab, into actions: inout [Action]) {
@@ -270,19 +274,14 @@ package final class TraceAssembler {
     }
 
     private func count(_ trace: TraceState, _ place: Int, into actions: inout [Action]) {
-        let entries = trace.entries
-        let entry = (
-            startCounted: entries[place].startCounted, endCounted: entries[place].endCounted,
-            hasEnded: entries[place].hasEnded, type: entries[place].type,
-            duplicateOf: entries[place].duplicateOf
-        )
-        let started = !entry.startCounted
-        let ended = entry.hasEnded && !entry.endCounted
+        let entry = trace.entry(at: place)
+        let started = !entry.pointee.startCounted
+        let ended = entry.pointee.hasEnded && !entry.pointee.endCounted
         guard started || ended else { return }
         // The start of a span that has no type yet is no observation: it may still get one.
-        trace.entries[place].startCounted = entry.type != .generic || ended
-        trace.entries[place].endCounted = entry.endCounted || ended
-        if ended, entry.duplicateOf == 0, entry.type == .modelGeneration,
+        trace.entries[place].startCounted = entry.pointee.type != .generic || ended
+        trace.entries[place].endCounted = entry.pointee.endCounted || ended
+        if ended, entry.pointee.duplicateOf == 0, entry.pointee.type == .modelGeneration,
             let row = trace.reference(place)?.row
         {
             trace.noteUsage(row)

@@ -1,7 +1,9 @@
 import CNightjarSignals
 package import NightjarSignals
 
-/// What a worker knows of one trace: its spans, how they hang together, and what has been counted. Belongs to one worker.
+/// What a worker knows of one trace: its spans, how they hang together, and what has been counted. Belongs to one worker,
+/// so its fields are used without the check of overlapping accesses
+/// at run time, which cost a seventh of settling: no access to one lasts over a call that comes back to it.
 package final class TraceState: TraceViewSource {
     /// One span of the trace. A long trace has many: fields are in the order that leaves the fewest gaps.
     struct Entry {
@@ -67,73 +69,73 @@ package final class TraceState: TraceViewSource {
     /// The trace.
     package let id: TraceID
     /// What the store keeps of it; see ``currentRecord()``.
-    package var record: TraceRecord
+    @exclusivity(unchecked) package var record: TraceRecord
     /// The spans by place. Memory of the trace's own, which is read and written without a check of who else does.
-    private(set) var entries = UnsafeMutableBufferPointer<Entry>(start: nil, count: 0)
-    private var capacity = 0
+    @exclusivity(unchecked) private(set) var entries = UnsafeMutableBufferPointer<Entry>(start: nil, count: 0)
+    @exclusivity(unchecked) private var capacity = 0
     /// The first span that waits for a parent id that was named and has not arrived, by that id.
-    var waiting = WaitingChildren()
+    @exclusivity(unchecked) var waiting = WaitingChildren()
     /// The first span without a parent.
-    private(set) var rootPlace: Int?
+    @exclusivity(unchecked) private(set) var rootPlace: Int?
     /// The bytes of all its spans as they came.
-    var bytes = 0
+    @exclusivity(unchecked) var bytes = 0
     /// Whether it has as many spans, or bytes, as a trace may have.
-    var isFull = false
+    @exclusivity(unchecked) var isFull = false
     /// How many spans are not settled.
-    var unsettled = 0
+    @exclusivity(unchecked) var unsettled = 0
     /// The places of those, among them some that were settled since it was last looked through.
-    var unsettledPlaces: [Int32] = []
-    var hasRoot = false
-    var hasRootEnded = false
-    var reopened = 0
+    @exclusivity(unchecked) var unsettledPlaces: [Int32] = []
+    @exclusivity(unchecked) var hasRoot = false
+    @exclusivity(unchecked) var hasRootEnded = false
+    @exclusivity(unchecked) var reopened = 0
     /// Whether its end has fired since the last span.
-    var hasEnded = false
+    @exclusivity(unchecked) var hasEnded = false
     /// Whether the trace is in its assembler's list of those that hold payloads.
-    var isOrdered = false
+    @exclusivity(unchecked) var isOrdered = false
     /// The view of the spans that are here now, once made; what changes them drops it.
-    var madeView: TraceView?
+    @exclusivity(unchecked) var madeView: TraceView?
     /// No span before this place waits.
-    var firstWaiting = 0
+    @exclusivity(unchecked) var firstWaiting = 0
     /// How many of its spans lie in a slab that is here.
-    var heldSpans = 0
+    @exclusivity(unchecked) var heldSpans = 0
     /// The number of the slab that touched the trace last.
-    var stamp: UInt64 = 0
+    @exclusivity(unchecked) var stamp: UInt64 = 0
     /// The number of the slab that last had something new for the trace.
-    var takenStamp: UInt64 = 0
+    @exclusivity(unchecked) var takenStamp: UInt64 = 0
     /// Spans whose ancestors are known and that wait for one beside or below them.
-    var held: [Int] = []
+    @exclusivity(unchecked) var held: [Int] = []
     /// Spans of a provider's SDK that were settled without a framework's span beside them, by the place of their parent.
-    var countedAlone: [Int32: [Int]] = [:]
+    @exclusivity(unchecked) var countedAlone: [Int32: [Int]] = [:]
     /// The trace whose own spans decide whether those of this one count; see ``TraceID/standIn``.
-    package var standsFor: TraceID?
+    @exclusivity(unchecked) package var standsFor: TraceID?
     /// Whether that trace sends spans of its own: nothing is done for this one.
-    package internal(set) var isDismissed = false
+    @exclusivity(unchecked) package internal(set) var isDismissed = false
     /// What the samplers said of a trace that is hidden until it is known whether it counts.
-    package var isLeftOut = false
+    @exclusivity(unchecked) package var isLeftOut = false
     /// Reads payloads back that were let go.
-    weak var assembler: TraceAssembler?
+    @exclusivity(unchecked) weak var assembler: TraceAssembler?
     /// Whether a span whose parent is not known is as good as a root.
-    var parentsComeFirst = false
+    @exclusivity(unchecked) var parentsComeFirst = false
     /// The ids of verdicts and feedback that were counted for spans of the trace while it was here.
-    package var countedAnnotations: Set<String> = []
+    @exclusivity(unchecked) package var countedAnnotations: Set<String> = []
     /// Whether every span was told of when it started.
-    var isAnnounced = true
+    @exclusivity(unchecked) var isAnnounced = true
     /// Whether a root has come whose tags are not among the record's.
-    var needsTags = false
+    @exclusivity(unchecked) var needsTags = false
     /// Whether the samplers have been asked.
-    package var isSamplingDecided = false
+    @exclusivity(unchecked) package var isSamplingDecided = false
     /// The earliest instant in the deadline queue for the trace.
-    var scheduled: Timestamp?
+    @exclusivity(unchecked) var scheduled: Timestamp?
     /// Whether payloads were let go and must be read back before rules see them.
-    package internal(set) var isShed = false
+    @exclusivity(unchecked) package internal(set) var isShed = false
     /// The hand-over of effects after which the store knows all of this.
-    package var ticket: UInt64 = 0
+    @exclusivity(unchecked) package var ticket: UInt64 = 0
     /// Whether the trace is on its worker's list of changed ones.
-    package var isListed = false
+    @exclusivity(unchecked) package var isListed = false
     /// Whether the record differs from what was last handed over.
-    package var isChanged = true
-    private var places: [UInt64: Int32] = [:]
-    private var names = TextArena()
+    @exclusivity(unchecked) package var isChanged = true
+    @exclusivity(unchecked) private var places: [UInt64: Int32] = [:]
+    @exclusivity(unchecked) private var names = TextArena()
 
     /// Small traces are searched, which costs less than a dictionary.
     private static let searchLimit = 12
@@ -150,6 +152,13 @@ package final class TraceState: TraceViewSource {
         names.deallocate()
     }
 
+    /// Puts the trace on its worker's list of changed ones; whether it has changed and was not there.
+    package func list() -> Bool {
+        guard isChanged, !isListed else { return false }
+        isListed = true
+        return true
+    }
+
     /// The place of a span.
     func place(of span: UInt64) -> Int? {
         if entries.count <= Self.searchLimit {
@@ -157,9 +166,17 @@ package final class TraceState: TraceViewSource {
             return nil
         }
         if places.isEmpty {
-            for (index, entry) in entries.enumerated() { places[entry.id] = Int32(index) }
+            for index in entries.indices { places[entries[index].id] = Int32(index) }
         }
         return places[span].map(Int.init)
+    }
+
+    /// A span where it lies: to read fields of it copies nothing, as a value would be with a count of its slab's references.
+    func entry(at place: Int) -> UnsafePointer<Entry> {
+        guard entries.indices.contains(place), let start = entries.baseAddress else {
+            preconditionFailure("the trace has no span at \(place)")
+        }
+        return UnsafePointer(start + place)
     }
 
     /// Appends a span and returns its place.
@@ -194,14 +211,15 @@ package final class TraceState: TraceViewSource {
 
     /// The row of a span with its inherited facts filled in; nil where the payload was let go.
     package func reference(_ place: Int) -> SpanReference? {
-        let entry = entries[place]
-        guard let slab = entry.slab else { return nil }
-        let reference = SpanReference(slab: slab, index: entry.row)
-        reference.row.pointee.settled_agent = name(entry.agent)
-        reference.row.pointee.settled_workflow = name(entry.workflow)
-        reference.row.pointee.duplicate_of = entry.duplicateOf
-        reference.row.pointee.type = entry.type.rawValue
-        reference.row.pointee.status = entry.status.rawValue
+        let entry = entry(at: place)
+        guard let slab = entry.pointee.slab else { return nil }
+        let reference = SpanReference(slab: slab, index: entry.pointee.row)
+        let row = reference.row
+        row.pointee.settled_agent = name(entry.pointee.agent)
+        row.pointee.settled_workflow = name(entry.pointee.workflow)
+        row.pointee.duplicate_of = entry.pointee.duplicateOf
+        row.pointee.type = entry.pointee.type.rawValue
+        row.pointee.status = entry.pointee.status.rawValue
         return reference
     }
 

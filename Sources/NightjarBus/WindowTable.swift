@@ -27,22 +27,9 @@ package struct WindowTable: Sendable {
     package subscript(key: WindowKey) -> WindowValues { find(key).map { values[$0] } ?? WindowValues() }
 
     /// Adds what a delta observed to a window of a series.
-    package mutating func add(_ delta: SeriesDelta, to series: Int32) {
-        let window = WindowResolution.fine.window(of: delta.time)
-        delta.add(to: &values[place(of: WindowKey(series: series, window: window))])
-    }
-
-    /// Adds what another table holds.
-    package mutating func add(_ other: WindowTable) {
-        for place in other.keys.indices {
-            let count = keys.count
-            let own = self.place(of: other.keys[place])
-            if own == count {
-                values[own] = other.values[place]
-            } else {
-                values[own].add(other.values[place])
-            }
-        }
+    package mutating func add(_ delta: UnsafePointer<SeriesDelta>, to series: Int32) {
+        let window = WindowResolution.fine.window(of: delta.pointee.time)
+        SeriesDelta.add(delta, to: &values[place(of: WindowKey(series: series, window: window))])
     }
 
     /// Lets `add` put something to a window.
@@ -68,10 +55,19 @@ package struct WindowTable: Sendable {
             let (left, right) = (keys[$0], keys[$1])
             return (left.window, left.series) < (right.window, right.series)
         }
-        let oldest = order.prefix(limit).map { (key: keys[$0], values: values[$0]) }
+        var oldest: [(key: WindowKey, values: WindowValues)] = []
+        oldest.reserveCapacity(min(limit, count))
         var rest = WindowTable()
-        rest.reserve(count - oldest.count)
-        for place in order.dropFirst(limit) { rest.values[rest.place(of: keys[place])] = values[place] }
+        rest.reserve(count - min(limit, count))
+        // What moves is not copied: its buckets would be counted up and down again.
+        for place in order.prefix(limit) {
+            oldest.append((keys[place], WindowValues()))
+            swap(&oldest[oldest.count - 1].values, &values[place])
+        }
+        for place in order.dropFirst(limit) {
+            let new = rest.place(of: keys[place])
+            swap(&rest.values[new], &values[place])
+        }
         self = rest
         return oldest
     }

@@ -16,9 +16,11 @@ extension WindowValues {
         static let single = Marks(rawValue: 64)
     }
 
-    /// Appends the window that begins at `start`.
-    func append(to bytes: inout [UInt8], start: Timestamp) {
-        let marks = marks
+    /// Appends the window that begins at `start`. `isSketched`: whether a sketch belongs to it, which of a single observation need
+    /// not be there.
+    func append(to bytes: inout PackedWriter, start: Timestamp, isSketched: Bool = false) {
+        var marks = marks
+        if isSketched { marks.insert(.sketch) }
         bytes.append(marks.rawValue)
         if !marks.contains(.single) { bytes.append(varint: count) }
         bytes.append(sum, isWhole: marks.contains(.wholeSum))
@@ -94,37 +96,44 @@ package struct WindowBlock {
     /// The row with `added` put to what `stored` has; the numbers are those of windows of the block, ascending. What cannot be
     /// read of `stored` is left out.
     package func merged(_ stored: [UInt8], _ added: [(window: Int64, values: WindowValues)]) -> [UInt8] {
-        var bytes: [UInt8] = []
-        bytes.reserveCapacity(stored.count + added.count * 32)
-        var rest = added[...]
-        stored.withUnsafeBytes { stored in
-            var reader = PackedReader(stored)
-            while !reader.isAtEnd {
-                let start = reader.at
-                guard let place = reader.byte(), let length = reader.varint(),
-                    var body = reader.part(length)
-                else { break }
-                let window = firstWindow + Int64(place)
-                while let next = rest.first, next.window < window {
-                    append(next.values, of: next.window, to: &bytes)
-                    rest.removeFirst()
-                }
-                if let next = rest.first, next.window == window {
-                    var values = WindowValues()
-                    values.add(&body, start: resolution.start(of: window))
-                    values.add(next.values)
-                    append(values, of: window, to: &bytes)
-                    rest.removeFirst()
-                } else {
-                    bytes += reader.passed(since: start)
-                }
-            }
-        }
-        for next in rest { append(next.values, of: next.window, to: &bytes) }
-        return bytes
+        var bytes = PackedWriter(reserving: stored.count + added.count * 32)
+        stored.withUnsafeBytes { merge($0, added, into: &bytes) }
+        return bytes.array
     }
 
-    private func append(_ values: WindowValues, of window: Int64, to bytes: inout [UInt8]) {
+    /// Appends to `bytes` what ``merged(_:_:)`` is.
+    package func merge(
+        _ stored: UnsafeRawBufferPointer,
+        _ added: [(window: Int64, values: WindowValues)],
+        into bytes: inout PackedWriter
+    ) {
+        var next = added.startIndex
+        var reader = PackedReader(stored)
+        while !reader.isAtEnd {
+            let start = reader.at
+            guard let place = reader.byte(), let length = reader.varint(), var body = reader.part(length)
+            else { break }
+            let window = firstWindow + Int64(place)
+            while next < added.endIndex, added[next].window < window {
+                append(added[next].values, of: added[next].window, to: &bytes)
+                next += 1
+            }
+            if next < added.endIndex, added[next].window == window {
+                var values = WindowValues()
+                values.add(&body, start: resolution.start(of: window))
+                values.add(added[next].values)
+                append(values, of: window, to: &bytes)
+                next += 1
+            } else {
+                bytes.append(reader.passed(since: start))
+            }
+        }
+        for place in next..<added.endIndex {
+            append(added[place].values, of: added[place].window, to: &bytes)
+        }
+    }
+
+    private func append(_ values: WindowValues, of window: Int64, to bytes: inout PackedWriter) {
         bytes.append(UInt8(truncatingIfNeeded: window - firstWindow))
         bytes.appendWithLength { values.append(to: &$0, start: resolution.start(of: window)) }
     }
@@ -160,18 +169,38 @@ package struct WindowKey: Hashable, Sendable {
 
 /// Windows of many series as one row: what a commit has added and what is not in blocks yet.
 package enum RecentWindows {
-    /// The row.
-    package static func encoded(_ windows: WindowTable) -> [UInt8] {
-        var bytes: [UInt8] = []
-        bytes.reserveCapacity(windows.count * 40)
-        windows.withEach { key, values in
-            bytes.append(varint: UInt64(UInt32(bitPattern: key.series)))
-            bytes.append(zigzag: key.window)
-            bytes.appendWithLength {
-                values.append(to: &$0, start: WindowResolution.fine.start(of: key.window))
-            }
+    /// Appends the row of some windows.
+    package static func append(_ windows: WindowTable, to bytes: inout PackedWriter) {
+        windows.withEach { append($0, $1, isSketched: false, to: &bytes) }
+    }
+
+    /// Appends what a delta observed of a series to a row; of one window a row may have several.
+    package static func append(
+        _ delta: UnsafePointer<SeriesDelta>,
+        of series: Int32,
+        to bytes: inout PackedWriter
+    ) {
+        let key = WindowKey(series: series, window: WindowResolution.fine.window(of: delta.pointee.time))
+        // Of a single observation no sketch need be made.
+        if SeriesDelta.isSingleOfHistogram(delta) {
+            append(key, WindowValues(count: 1, sum: delta.pointee.sum), isSketched: true, to: &bytes)
+        } else {
+            var values = WindowValues()
+            SeriesDelta.add(delta, to: &values)
+            append(key, values, isSketched: false, to: &bytes)
         }
-        return bytes
+    }
+
+    private static func append(
+        _ key: WindowKey,
+        _ values: WindowValues,
+        isSketched: Bool,
+        to bytes: inout PackedWriter
+    ) {
+        bytes.append(varint: UInt64(UInt32(bitPattern: key.series)))
+        bytes.append(zigzag: key.window)
+        let start = WindowResolution.fine.start(of: key.window)
+        bytes.appendWithLength { values.append(to: &$0, start: start, isSketched: isSketched) }
     }
 
     /// Calls `each` with every window of a row and what adds it to other values.
@@ -205,7 +234,7 @@ private func isWhole(_ number: Double) -> Bool {
     number == number.rounded() && abs(number) < 9_007_199_254_740_992 && (number != 0 || number.sign == .plus)
 }
 
-extension [UInt8] {
+extension PackedWriter {
     fileprivate mutating func append(_ number: Double, isWhole: Bool) {
         if isWhole { append(zigzag: Int64(number)) } else { append(number: number) }
     }

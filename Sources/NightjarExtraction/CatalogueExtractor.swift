@@ -25,7 +25,8 @@ package final class CatalogueExtractor {
     /// What `keys` has numbers for. In memory of its own: an array in a property is checked for overlapping access each time.
     private let bundles = UnsafeMutablePointer<Bundle>.allocate(capacity: keyLimit)
     private static let keyLimit = 16_384
-    private var epoch = 0
+    // Fields are unchecked as in TraceState: one thread at a time, and no access lasts over a call that comes back to it.
+    @exclusivity(unchecked) private var epoch = 0
 
     /// An extractor that adds to `aggregator`.
     package init(_ catalogue: Catalogue, aggregator: MetricAggregator) {
@@ -37,26 +38,26 @@ package final class CatalogueExtractor {
 
     /// Counts a span whose inherited facts are final; a duplicate counts nothing.
     package func spanSettled(
-        _ span: borrowing nj_span,
+        _ span: UnsafePointer<nj_span>,
         started: Bool,
         ended: Bool,
         receivedAt: Timestamp
     ) {
-        guard span.duplicate_of == 0, let places = Self.places(span.spanType) else { return }
+        guard span.pointee.duplicate_of == 0, let places = Self.places(span.pointee.spanType) else { return }
         let bundle = bundle(span, places)
-        if started { aggregator.add(bundle.started, value: 1, at: time(span.start_nano, receivedAt)) }
+        if started { aggregator.add(bundle.started, value: 1, at: time(span.pointee.start_nano, receivedAt)) }
         guard ended else { return }
-        let time = time(span.end_nano, receivedAt)
+        let time = time(span.pointee.end_nano, receivedAt)
         aggregator.add(bundle.ended, value: 1, at: time)
-        if span.end_nano != 0, span.start_nano != 0, !span.isEvent {
-            aggregator.add(bundle.duration, value: span.durationMilliseconds, at: time)
-            if span.hasClockSkew { aggregator.count(\.clockSkew, at: receivedAt) }
+        if span.pointee.end_nano != 0, span.pointee.start_nano != 0, !span.pointee.isEvent {
+            aggregator.add(bundle.duration, value: span.pointee.durationMilliseconds, at: time)
+            if span.pointee.hasClockSkew { aggregator.count(\.clockSkew, at: receivedAt) }
         }
         guard places.hasTokens else { return }
-        addTokens(bundle.input, span.input_tokens, time)
-        addTokens(bundle.output, span.output_tokens, time)
-        addTokens(bundle.cacheRead, span.cache_read_tokens, time)
-        addTokens(bundle.cacheWrite, span.cache_write_tokens, time)
+        addTokens(bundle.input, span.pointee.input_tokens, time)
+        addTokens(bundle.output, span.pointee.output_tokens, time)
+        addTokens(bundle.cacheRead, span.pointee.cache_read_tokens, time)
+        addTokens(bundle.cacheWrite, span.pointee.cache_write_tokens, time)
     }
 
     /// The count of a score whose trace is known, to be added when its id is counted for the first time.
@@ -134,14 +135,14 @@ package final class CatalogueExtractor {
         }
     }
 
-    private func bundle(_ span: borrowing nj_span, _ places: Places) -> Bundle {
+    private func bundle(_ span: UnsafePointer<nj_span>, _ places: Places) -> Bundle {
         aggregator.refresh()
         if epoch != aggregator.epoch || keys.isFull {
             keys.removeAll()
             epoch = aggregator.epoch
         }
         let values = LabelValues(span)
-        let tag = UInt64(places.started) << 8 | UInt64(span.status)
+        let tag = UInt64(places.started) << 8 | UInt64(span.pointee.status)
         return withUnsafeBytes(of: values.texts) { raw in
             let texts = raw.bindMemory(to: nj_text.self)
             if let index = keys.find(tag: tag, texts) { return bundles[Int(index)] }
@@ -207,23 +208,25 @@ private struct LabelValues {
     let status: SpanStatus
     private let type: SpanType
 
-    init(_ span: borrowing nj_span) {
-        status = span.spanStatus
-        type = span.spanType
+    init(_ span: UnsafePointer<nj_span>) {
+        status = span.pointee.spanStatus
+        type = span.pointee.spanType
         switch type {
-        case .agentRun: texts = (Self.known(span.agent), span.environment, span.service)
+        case .agentRun:
+            texts = (Self.known(span.pointee.agent), span.pointee.environment, span.pointee.service)
         case .modelGeneration:
-            let model = span.model.hasBytes ? span.model : span.response_model
-            texts = (Self.known(model), Self.agent(span), span.provider)
-        case .toolCall, .mcpToolCall: texts = (Self.known(span.tool), Self.agent(span), span.environment)
-        default: texts = (Self.known(span.workflow), span.environment, .absent)
+            let model = span.pointee.model.hasBytes ? span.pointee.model : span.pointee.response_model
+            texts = (Self.known(model), Self.agent(span), span.pointee.provider)
+        case .toolCall, .mcpToolCall:
+            texts = (Self.known(span.pointee.tool), Self.agent(span), span.pointee.environment)
+        default: texts = (Self.known(span.pointee.workflow), span.pointee.environment, .absent)
         }
     }
 
     private static func known(_ name: nj_text) -> nj_text { name.hasBytes ? name : nj_text("unknown") }
 
-    private static func agent(_ span: borrowing nj_span) -> nj_text {
-        span.agent.hasBytes ? span.agent : span.settled_agent
+    private static func agent(_ span: UnsafePointer<nj_span>) -> nj_text {
+        span.pointee.agent.hasBytes ? span.pointee.agent : span.pointee.settled_agent
     }
 
     /// A label, as far as metrics of the type have it.

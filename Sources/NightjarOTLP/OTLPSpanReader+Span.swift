@@ -102,8 +102,8 @@ extension OTLPSpanReader {
 
     private func setEncoded(_ reference: SpanReference, _ span: inout Span) {
         let slab = reference.slab
-        let context = slab.context(of: reference.row.pointee)
-        span.attributes = AttributeValues.object(slab.attributes(of: reference.row.pointee))
+        let context = slab.context(of: reference.row)
+        span.attributes = AttributeValues.object(slab.attributes(of: reference.row))
         span.resource = AttributeValues.object(
             slab.attributes(context.first_resource_attribute, context.resource_attribute_count)
         )

@@ -31,8 +31,9 @@ package final class PluginSession {
     let counts: UnsafeMutablePointer<Counts>
     /// Whoever took the last emissions. Held, so that no other can be taken for it.
     private var receiver: (any EmissionReceiver)?
+    // Fields are unchecked as in TraceState: one thread at a time, and no access lasts over a call that comes back to it.
     /// What the rules want to be told of.
-    package private(set) var wants: RuleWants = []
+    @exclusivity(unchecked) package private(set) var wants: RuleWants = []
 
     struct Counts {
         /// Counts everything that rules are called for, and of it what came from outside.
@@ -223,7 +224,7 @@ package final class PluginSession {
 
     // MARK: Events
 
-    /// Calls the rules for a span. `trace` shows what is known of its trace; it is asked at most once, when a rule needs it.
+    /// Calls the rules for a span, where there are such. `trace` shows what is known of its trace; it is asked at most once, when a rule needs it.
     package func span(
         _ moment: SpanMoment,
         _ span: SpanReference,
@@ -232,6 +233,7 @@ package final class PluginSession {
         into receiver: any EmissionReceiver
     ) {
         adoptShared()
+        guard wants.contains(moment.want) else { return }
         var candidates = RuleList.Candidates(spanTables[moment.rawValue], of: scope.look(at: span))
         // Most spans match no rule, and then nothing else is done for them.
         guard let first = candidates.next() else { return }

@@ -195,6 +195,15 @@ package enum SpanMoment: Int, CaseIterable, Sendable {
     /// News of its end have come.
     case endArrived
 
+    /// What there is where rules ask for the moment.
+    var want: RuleWants {
+        switch self {
+        case .started: .started
+        case .ended: .ended
+        case .startArrived, .updateArrived, .endArrived: .arrivals
+        }
+    }
+
     /// The moment that a rule of spans asks for.
     init(_ rule: Rule) {
         switch rule.event {

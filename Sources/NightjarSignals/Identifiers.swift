@@ -6,6 +6,7 @@ public struct TraceID: Hashable, Sendable, Comparable, CustomStringConvertible {
     public let low: UInt64
 
     /// An id from its two halves; all zero is no valid id.
+    @inlinable
     public init(high: UInt64, low: UInt64) {
         self.high = high
         self.low = low
@@ -26,9 +27,11 @@ public struct TraceID: Hashable, Sendable, Comparable, CustomStringConvertible {
     public var description: String { hexadecimal(high) + hexadecimal(low) }
 
     /// Whether the id may name a trace: the OTLP specification forbids all zeros.
+    @inlinable
     public var isValid: Bool { high != 0 || low != 0 }
 
     /// A well-mixed hash of the whole id, the same in every process: it chooses partitions and samples.
+    @inlinable
     public var mixed: UInt64 {
         var value = (high &* 0x9E37_79B9_7F4A_7C15) ^ low
         value = (value ^ (value >> 30)) &* 0xBF58_476D_1CE4_E5B9
@@ -37,6 +40,7 @@ public struct TraceID: Hashable, Sendable, Comparable, CustomStringConvertible {
     }
 
     /// Orders by the written form.
+    @inlinable
     public static func < (left: TraceID, right: TraceID) -> Bool {
         (left.high, left.low) < (right.high, right.low)
     }
@@ -48,6 +52,7 @@ public struct SpanID: Hashable, Sendable, Comparable, CustomStringConvertible {
     public let value: UInt64
 
     /// An id from its value.
+    @inlinable
     public init(value: UInt64) {
         self.value = value
     }
@@ -65,6 +70,7 @@ public struct SpanID: Hashable, Sendable, Comparable, CustomStringConvertible {
     public var description: String { hexadecimal(value) }
 
     /// Orders by the written form.
+    @inlinable
     public static func < (left: SpanID, right: SpanID) -> Bool { left.value < right.value }
 }
 

@@ -15,17 +15,18 @@ package final class Slab: @unchecked Sendable {
     private let holding: UnsafeMutablePointer<(holders: Int, bytes: Int)>
     /// The rows, of which `count` are in use.
     package let rows: UnsafeMutablePointer<nj_span>
+    // Fields are unchecked as in TraceState: one thread at a time, and no access lasts over a call that comes back to it.
     /// When the request that brought the spans was received.
-    package var receivedAt: Timestamp
+    @exclusivity(unchecked) package var receivedAt: Timestamp
     /// The slab's part of the request's bytes, which it shares with the request's other slabs.
-    package var payloadShare: Int
+    @exclusivity(unchecked) package var payloadShare: Int
 
     private let payload: Payload
     private let spanCapacity: Int
-    private var attributeCapacity: Int
-    private var contextCapacity: Int
-    private var arena: [UnsafeMutableRawPointer] = []
-    private var arenaBytes = 0
+    @exclusivity(unchecked) private var attributeCapacity: Int
+    @exclusivity(unchecked) private var contextCapacity: Int
+    @exclusivity(unchecked) private var arena: [UnsafeMutableRawPointer] = []
+    @exclusivity(unchecked) private var arenaBytes = 0
 
     /// An empty slab over a request's bytes. `spanCapacity` is how many spans it is to hold, held within 1 and
     /// ``capacity``; `attributeCapacity` for how many attributes to make room at first.
@@ -106,8 +107,8 @@ package final class Slab: @unchecked Sendable {
 
     /// The attributes of a span, in the order sent.
     @inlinable
-    package func attributes(of span: borrowing nj_span) -> UnsafeBufferPointer<nj_attribute> {
-        attributes(span.first_attribute, span.attribute_count)
+    package func attributes(of span: UnsafePointer<nj_span>) -> UnsafeBufferPointer<nj_attribute> {
+        attributes(span.pointee.first_attribute, span.pointee.attribute_count)
     }
 
     /// A run of attribute rows.
@@ -118,7 +119,9 @@ package final class Slab: @unchecked Sendable {
 
     /// The resource and scope of a span.
     @inlinable
-    package func context(of span: borrowing nj_span) -> nj_context { raw.contexts[Int(span.context)] }
+    package func context(of span: UnsafePointer<nj_span>) -> nj_context {
+        raw.contexts[Int(span.pointee.context)]
+    }
 
     /// Appends a row; there must be room.
     package func append(_ span: nj_span) {

@@ -4,6 +4,7 @@ public struct Timestamp: Hashable, Sendable, Comparable, CustomStringConvertible
     public var unixNano: Int64
 
     /// An instant from nanoseconds since 1970.
+    @inlinable
     public init(unixNano: Int64) {
         self.unixNano = unixNano
     }
@@ -42,6 +43,7 @@ public struct Timestamp: Hashable, Sendable, Comparable, CustomStringConvertible
     }
 
     /// Earlier first.
+    @inlinable
     public static func < (left: Timestamp, right: Timestamp) -> Bool { left.unixNano < right.unixNano }
 
     /// The instant `duration` later, held at the ends of the range.

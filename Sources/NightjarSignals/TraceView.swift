@@ -8,12 +8,14 @@ package struct SpanReference {
     package let index: Int
 
     /// A reference to a row.
+    @inlinable
     package init(slab: Slab, index: Int) {
         self.slab = slab
         self.index = index
     }
 
     /// The row itself; valid while the slab lives, writable by the slab's owner.
+    @inlinable
     package var row: UnsafeMutablePointer<nj_span> { slab.rows + index }
 }
 

@@ -98,21 +98,26 @@ final class PreparedStatement {
     func bind(_ index: Int32, _ value: SpanID?) { value.map { bind(index, $0) } ?? bindNull(index) }
 
     /// Binds bytes without copying them, and runs the statement.
-    func run(binding bytes: [UInt8], at index: Int32) throws(StoreError) {
-        let failure = bytes.withUnsafeBytes { buffer -> StoreError? in
-            if let base = buffer.baseAddress, !buffer.isEmpty {
-                note(sqlite3_bind_blob64(handle, index, base, UInt64(buffer.count), nil))
-            } else {
-                note(sqlite3_bind_zeroblob(handle, index, 0))
-            }
-            let code = step()
-            let failure = code == SQLITE_DONE || code == SQLITE_ROW ? nil : error(code)
-            sqlite3_reset(handle)
-            // The statement must not keep an address that is about to become invalid.
-            sqlite3_bind_null(handle, index)
-            return failure
+    func run(binding bytes: UnsafeRawBufferPointer, at index: Int32) throws(StoreError) {
+        if let base = bytes.baseAddress, !bytes.isEmpty {
+            note(sqlite3_bind_blob64(handle, index, base, UInt64(bytes.count), nil))
+        } else {
+            note(sqlite3_bind_zeroblob(handle, index, 0))
         }
+        let code = step()
+        let failure = code == SQLITE_DONE || code == SQLITE_ROW ? nil : error(code)
+        sqlite3_reset(handle)
+        // The statement must not keep an address that is about to become invalid.
+        sqlite3_bind_null(handle, index)
         if let failure { throw failure }
+    }
+
+    /// Binds bytes without copying them, and runs the statement.
+    func run(binding bytes: [UInt8], at index: Int32) throws(StoreError) {
+        let result = bytes.withUnsafeBytes { bytes -> Result<Void, StoreError> in
+            Result { () throws(StoreError) in try run(binding: bytes, at: index) }
+        }
+        try result.get()
     }
 
     // MARK: Running

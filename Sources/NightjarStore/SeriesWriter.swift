@@ -23,21 +23,24 @@ final class SeriesWriter {
     private let keepPast: PreparedStatement
     private let forgetPast: PreparedStatement
     private let upsertMetric: PreparedStatement
+    // Fields are unchecked as in TraceState: one thread at a time, and no access lasts over a call that comes back to it.
     /// The metrics as they are committed, so that each is written only when it changes.
-    private var metrics: [String: InstrumentDescriptor]
+    @exclusivity(unchecked) private var metrics: [String: InstrumentDescriptor]
     /// The metrics of the transaction under way.
-    private var changed: [String: InstrumentDescriptor] = [:]
+    @exclusivity(unchecked) private var changed: [String: InstrumentDescriptor] = [:]
     /// The series that have a row.
-    private var stored: Set<Int32> = []
+    @exclusivity(unchecked) private var stored = SeriesNumbers()
     /// The totals that are newer than their rows.
-    private var recent: [Int32: SeriesTotal] = [:]
+    @exclusivity(unchecked) private var recent = SeriesTotals()
     /// How many rows of them there are.
-    private var rows = 0
+    @exclusivity(unchecked) private var rows = 0
     /// Whether the three hold; they are read again after a transaction that failed.
-    private var isKnown = false
-    private var nextFlush = Timestamp(unixNano: .min)
+    @exclusivity(unchecked) private var isKnown = false
+    @exclusivity(unchecked) private var nextFlush = Timestamp(unixNano: .min)
     /// Histograms whose metric is known to be stored with its bounds.
-    private var bounded: Set<Int32> = []
+    @exclusivity(unchecked) private var bounded = SeriesNumbers()
+    /// A row under construction; kept for its memory.
+    @exclusivity(unchecked) private var row = PackedWriter()
 
     init(_ db: Database) throws {
         readRecent = try PreparedStatement(db, Queries.recentTotals)
@@ -85,28 +88,23 @@ final class SeriesWriter {
     func write(_ staged: SeriesLedger.Staged, at time: Timestamp) throws {
         try know()
         try remove(staged.removed.map(SeriesID.init(index:)), at: time)
-        var changed: [UInt8] = []
-        // In the order of their rows: those that lie together are found together.
-        for index in staged.totals.keys.sorted() {
-            guard let total = staged.totals[index] else { continue }
-            guard stored.contains(index) else {
-                try insert(total, staged.series(index))
-                continue
-            }
+        row.removeAll()
+        try staged.totals.visit { index, total throws(StoreError) in
+            guard stored.contains(index) else { return try insert(total, staged.series(index)) }
             if !total.buckets.isEmpty { try writeFirstBounds(staged, index) }
-            recent[index] = total
-            RecentTotals.append(total, of: index, to: &changed)
+            recent.set(total, of: index)
+            RecentTotals.append(total, of: index, to: &row)
         }
         if time >= nextFlush || recent.count > Self.seriesLimit || rows >= Self.rowLimit {
             nextFlush = time.advanced(by: Self.flushInterval)
             try flush()
-        } else if !changed.isEmpty {
-            try insertRecent.run(binding: changed, at: 1)
+        } else if !row.isEmpty {
+            try row.withBytes { row throws(StoreError) in try insertRecent.run(binding: row, at: 1) }
             rows += 1
         }
     }
 
-    private func insert(_ total: SeriesTotal, _ series: StoredSeries) throws {
+    private func insert(_ total: SeriesTotal, _ series: StoredSeries) throws(StoreError) {
         try write(series.instrument)
         bind(total, of: series.id.index, to: insert)
         insert.bind(8, series.instrument.name)
@@ -119,7 +117,8 @@ final class SeriesWriter {
 
     /// Writes every total into its row.
     private func flush() throws {
-        for index in recent.keys.sorted() {
+        // In the order of their rows: those that lie together are found together.
+        for index in recent.numbers {
             guard let total = recent[index] else { continue }
             bind(total, of: index, to: update)
             try update.run()
@@ -127,16 +126,18 @@ final class SeriesWriter {
             if update.changes == 0 { stored.remove(index) }
         }
         try deleteRecent.run()
-        recent.removeAll(keepingCapacity: true)
+        recent.removeAll()
         rows = 0
     }
 
     /// Reads what is stored, where that is not known.
     private func know() throws {
         guard !isKnown else { return }
-        stored = Set(try readNumbers.rows { Int32(truncatingIfNeeded: $0.int64(0)) })
-        (recent, rows) = try readRecentTotals(readRecent)
-        for index in recent.keys where !stored.contains(index) { recent[index] = nil }
+        stored = SeriesNumbers(try readNumbers.rows { Int32(truncatingIfNeeded: $0.int64(0)) })
+        let read = try readRecentTotals(readRecent)
+        rows = read.rows
+        recent.removeAll()
+        for (index, total) in read.totals where stored.contains(index) { recent.set(total, of: index) }
         isKnown = true
     }
 
@@ -146,7 +147,7 @@ final class SeriesWriter {
         try know()
         for id in series {
             stored.remove(id.index)
-            recent[id.index] = nil
+            recent.remove(id.index)
             keepPast.bind(1, Int64(id.index))
             keepPast.bind(2, time)
             try keepPast.run()
@@ -167,7 +168,7 @@ final class SeriesWriter {
     /// Forgets what was written.
     func rolledBack() {
         changed = [:]
-        bounded = []
+        bounded = SeriesNumbers()
         isKnown = false
     }
 
@@ -187,8 +188,8 @@ final class SeriesWriter {
     }
 
     /// Writes the metric of a series that was received without bounds first, and then with them.
-    private func writeFirstBounds(_ staged: SeriesLedger.Staged, _ index: Int32) throws {
-        guard bounded.insert(index).inserted else { return }
+    private func writeFirstBounds(_ staged: SeriesLedger.Staged, _ index: Int32) throws(StoreError) {
+        guard bounded.insert(index) else { return }
         let instrument = staged.series(index).instrument
         guard instrument.origin == .otlp,
             (changed[instrument.name] ?? metrics[instrument.name])?.buckets == nil
@@ -196,7 +197,7 @@ final class SeriesWriter {
         try write(instrument)
     }
 
-    private func write(_ instrument: InstrumentDescriptor) throws {
+    private func write(_ instrument: InstrumentDescriptor) throws(StoreError) {
         guard (changed[instrument.name] ?? metrics[instrument.name]) != instrument else { return }
         upsertMetric.bind(1, instrument.name)
         upsertMetric.bind(2, instrument.type.rawValue)

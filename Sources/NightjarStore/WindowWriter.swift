@@ -19,17 +19,18 @@ final class WindowWriter {
     private let insertRecent: PreparedStatement
     private let deleteRecent: PreparedStatement
     private let blocks: [BlockTable]
+    // Fields are unchecked as in TraceState: one thread at a time, and no access lasts over a call that comes back to it.
     /// What is in rows and not in blocks, with what the transaction under way changes of it.
-    private var recent = WindowTable()
+    @exclusivity(unchecked) private var recent = WindowTable()
     /// How many rows that is.
-    private var rows = 0
+    @exclusivity(unchecked) private var rows = 0
     /// Whether both hold; they are read again after a transaction that failed.
-    private var isKnown = false
+    @exclusivity(unchecked) private var isKnown = false
     /// Whether the transaction under way has changed them.
-    private var isChanged = false
-    /// What it adds; kept for its memory.
-    private var added = WindowTable()
-    private var nextMerge = Timestamp(unixNano: .min)
+    @exclusivity(unchecked) private var isChanged = false
+    /// A row under construction; kept for its memory.
+    @exclusivity(unchecked) private var row = PackedWriter()
+    @exclusivity(unchecked) private var nextMerge = Timestamp(unixNano: .min)
 
     init(_ db: Database) throws {
         readRecent = try PreparedStatement(db, Queries.recentWindows)
@@ -41,15 +42,15 @@ final class WindowWriter {
 
     /// Adds what was observed to its windows.
     func write(_ staged: SeriesLedger.Staged, at time: Timestamp) throws {
-        added.removeAll()
-        for delta in staged.deltas where delta.count > 0 {
-            guard let series = staged.destination(of: delta) else { continue }
-            added.add(delta, to: series)
-        }
-        guard !added.isEmpty else { return }
         try know()
-        isChanged = true
-        recent.add(added)
+        row.removeAll()
+        staged.forEachDestination { delta, series in
+            guard delta.pointee.count > 0 else { return }
+            isChanged = true
+            recent.add(delta, to: series)
+            RecentWindows.append(delta, of: series, to: &row)
+        }
+        guard !row.isEmpty else { return }
         if time >= nextMerge || recent.count > Self.windowLimit {
             nextMerge = time.advanced(by: Self.mergeInterval)
             try moveOldest(max(Self.windowsAtOnce, recent.count / 2))
@@ -57,7 +58,7 @@ final class WindowWriter {
         } else if rows >= Self.rowLimit {
             try rewrite()
         } else {
-            try insertRecent.run(binding: RecentWindows.encoded(added), at: 1)
+            try row.withBytes { row throws(StoreError) in try insertRecent.run(binding: row, at: 1) }
             rows += 1
         }
     }
@@ -96,7 +97,9 @@ final class WindowWriter {
         try deleteRecent.run()
         rows = 0
         guard !recent.isEmpty else { return }
-        try insertRecent.run(binding: RecentWindows.encoded(recent), at: 1)
+        row.removeAll()
+        RecentWindows.append(recent, to: &row)
+        try row.withBytes { row throws(StoreError) in try insertRecent.run(binding: row, at: 1) }
         rows = 1
     }
 }
@@ -106,6 +109,8 @@ private final class BlockTable {
     private let resolution: WindowResolution
     private let read: PreparedStatement
     private let upsert: PreparedStatement
+    /// A row under construction; kept for its memory.
+    @exclusivity(unchecked) private var row = PackedWriter()
 
     init(_ db: Database, _ resolution: WindowResolution) throws {
         self.resolution = resolution
@@ -146,13 +151,16 @@ private final class BlockTable {
     }
 
     private func add(_ windows: [(window: Int64, values: WindowValues)], to block: Int64) throws {
+        row.removeAll()
+        let merging = WindowBlock(resolution, block: block >> 32)
         read.bind(1, block)
-        let stored = try read.first { $0.bytes(0) } ?? []
+        let isStored =
+            try read.first { found in
+                found.withBytes(0) { merging.merge($0, windows, into: &row) }
+            } != nil
+        if !isStored { merging.merge(UnsafeRawBufferPointer(start: nil, count: 0), windows, into: &row) }
         upsert.bind(2, block)
-        try upsert.run(
-            binding: WindowBlock(resolution, block: block >> 32).merged(stored, windows),
-            at: 1
-        )
+        try row.withBytes { row throws(StoreError) in try upsert.run(binding: row, at: 1) }
     }
 }
 

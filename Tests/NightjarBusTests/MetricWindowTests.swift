@@ -129,16 +129,11 @@ struct MetricWindowTests {
             )
             windows[key] = random(MetricType.allCases[Int(generator.next() % 3)], &generator)
         }
-        func read(_ bytes: [UInt8]) -> [WindowKey: WindowValues] {
-            var found: [WindowKey: WindowValues] = [:]
-            bytes.withUnsafeBytes { bytes in
-                RecentWindows.forEach(bytes) { key, add in add(&found[key, default: WindowValues()], true) }
-            }
-            return found
-        }
         var table = WindowTable()
         for (key, values) in windows { table.add(to: key) { $0.add(values) } }
-        let bytes = RecentWindows.encoded(table)
+        var row = PackedWriter()
+        RecentWindows.append(table, to: &row)
+        let bytes = row.array
         #expect(read(bytes) == windows)
         for _ in 0..<200 {
             var broken = bytes
@@ -147,20 +142,36 @@ struct MetricWindowTests {
         }
     }
 
+    /// What a row of windows says, those of one key added up.
+    private func read(_ bytes: [UInt8]) -> [WindowKey: WindowValues] {
+        var found: [WindowKey: WindowValues] = [:]
+        bytes.withUnsafeBytes { bytes in
+            RecentWindows.forEach(bytes) { key, add in add(&found[key, default: WindowValues()], true) }
+        }
+        return found
+    }
+
     @Test(arguments: UInt64(0)..<20)
-    func `a table adds up what comes, and gives the oldest windows first`(seed: UInt64) {
+    func `a table and the row of what it took add up what comes, and the oldest windows go first`(
+        seed: UInt64
+    ) {
         var generator = SeededGenerator(seed: seed)
         var (table, expected) = (WindowTable(), [WindowKey: WindowValues]())
         for _ in 0..<30 {
-            var added = WindowTable()
+            var row = PackedWriter()
+            var added: [WindowKey: WindowValues] = [:]
             for _ in 0..<generator.next() % 40 {
                 let delta = delta(&generator)
-                added.add(delta, to: delta.series.index)
+                withUnsafePointer(to: delta) {
+                    table.add($0, to: delta.series.index)
+                    RecentWindows.append($0, of: delta.series.index, to: &row)
+                }
                 let window = WindowResolution.fine.window(of: delta.time)
                 let key = WindowKey(series: delta.series.index, window: window)
                 expected[key, default: WindowValues()].add(delta.values)
+                added[key, default: WindowValues()].add(delta.values)
             }
-            table.add(added)
+            #expect(read(row.array) == added)
             guard generator.next() % 3 == 0 else { continue }
             let order = expected.keys.sorted { ($0.window, $0.series) < ($1.window, $1.series) }
             let oldest = table.removeOldest(Int(generator.next() % 30))

@@ -133,7 +133,7 @@ final class ExtractionBench {
     func settle(_ reference: SpanReference, started: Bool, ended: Bool, receivedAt: Timestamp = receivedAt) {
         withExtendedLifetime(reference.slab) {
             extractor.spanSettled(
-                reference.row.pointee,
+                reference.row,
                 started: started,
                 ended: ended,
                 receivedAt: receivedAt

@@ -77,7 +77,7 @@ extension SpanReference {
 
     private var facts: [(String, Value)] {
         let span = row.pointee
-        let context = slab.context(of: span)
+        let context = slab.context(of: row)
         return [
             ("parent_span_id", span.isRoot ? .null : .string(SpanID(value: span.parent_id).description)),
             ("root", .bool(span.isRoot)),

@@ -171,7 +171,7 @@ struct OTLPEncoderTests {
             span.metadata = ["environment": "prod"]
         }
         let reference = try #require(try Self.references(OTLPEncoder.traces([span])).first)
-        let context = reference.slab.context(of: reference.row.pointee)
+        let context = reference.slab.context(of: reference.row)
         #expect(context.service.string == "api")
         #expect(context.environment.string == "prod")
         #expect(OTLPSpanReader().span(reference).resource == ["host.name": "h"])

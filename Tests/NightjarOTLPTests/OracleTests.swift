@@ -127,7 +127,7 @@ struct OracleTests {
     /// The attributes that came, without those that are made of them.
     private static func sent(_ reference: SpanReference) -> Value.Object {
         var object = Value.Object()
-        for attribute in reference.slab.attributes(of: reference.row.pointee) {
+        for attribute in reference.slab.attributes(of: reference.row) {
             object[attribute.keyText.string ?? ""] = OTLPSpanReader().value(attribute)
         }
         return object

@@ -182,7 +182,7 @@ struct TraceRequestTests {
         }
         let reference = try #require(try Self.decode(request.bytes).references.first)
         #expect(reference.row.pointee.service.string == "late service")
-        #expect(reference.slab.context(of: reference.row.pointee).scope_name.string == "late")
+        #expect(reference.slab.context(of: reference.row).scope_name.string == "late")
     }
 
     @Test func `an unnamed service counts as missing`() throws {

@@ -13,23 +13,24 @@ final class EffectsCollector: EmissionReceiver {
     private let edge: SignalEdge
     private let minimumLevel: LogLevel
     private let reader: any SpanReader
-    private var effects = Effects()
-    private var changedTraces: [TraceState] = []
+    // Fields are unchecked as in TraceState: one thread at a time, and no access lasts over a call that comes back to it.
+    @exclusivity(unchecked) private var effects = Effects()
+    @exclusivity(unchecked) private var changedTraces: [TraceState] = []
     /// The trace, and the span of it, that the event at hand is of.
-    private var target: (trace: TraceState, place: Int?)?
+    @exclusivity(unchecked) private var target: (trace: TraceState, place: Int?)?
     /// What rules want to be told of.
-    var wants: RuleWants = []
+    @exclusivity(unchecked) var wants: RuleWants = []
     /// Whose emissions come in; nil where they are no plugin's.
-    var origin: EmissionOrigin?
+    @exclusivity(unchecked) var origin: EmissionOrigin?
     /// What rules have not been told of yet: what plugins' emissions led to, and the rest.
-    private var forRules: (caused: [ForRules], others: [ForRules]) = ([], [])
+    @exclusivity(unchecked) private var forRules: (caused: [ForRules], others: [ForRules]) = ([], [])
     /// The receive clock, set by the worker.
-    var now = Timestamp(unixNano: 0)
+    @exclusivity(unchecked) var now = Timestamp(unixNano: 0)
     /// The observation that is being added, where it came as such.
-    private var direct: Metric?
+    @exclusivity(unchecked) private var direct: Metric?
     private typealias SpanFactsOfTarget = (correlation: Correlation, metadata: Value.Object)
     /// What signals of the target belong to, once someone asked.
-    private var targetFacts: SpanFactsOfTarget?
+    @exclusivity(unchecked) private var targetFacts: SpanFactsOfTarget?
 
     init(
         _ aggregator: MetricAggregator,
@@ -93,9 +94,7 @@ final class EffectsCollector: EmissionReceiver {
 
     /// Notes that a trace's record is to be written.
     func changed(_ trace: TraceState) {
-        guard trace.isChanged, !trace.isListed else { return }
-        trace.isListed = true
-        changedTraces.append(trace)
+        if trace.list() { changedTraces.append(trace) }
     }
 
     /// Notes that a partition has been processed up to a journal position.

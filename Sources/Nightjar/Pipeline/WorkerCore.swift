@@ -27,25 +27,26 @@ final class WorkerCore {
     private let received: ReceivedMetrics?
     /// What log records say of the content of spans, for the rules.
     let contents: LogContentMemory
+    // Fields are unchecked as in TraceState: one thread at a time, and no access lasts over a call that comes back to it.
     /// Log lines that came before their spans.
-    var unjoinedLogs = UnjoinedLogs()
+    @exclusivity(unchecked) var unjoinedLogs = UnjoinedLogs()
     /// Sees every observation too: a run over recorded events prints them.
-    var observer: ((SeriesID, Double, Timestamp) -> Void)?
+    @exclusivity(unchecked) var observer: ((SeriesID, Double, Timestamp) -> Void)?
     let reader = OTLPSpanReader()
     let idleTimeout: Duration
     /// Held here because the assembler does not hold it.
     private let source: (any TraceSource)?
     /// Annotations whose trace is not known yet, by trace; each leaves when the trace comes or its time is up.
-    var waiting: [TraceID: [Waiting]] = [:]
-    var waitingDeadlines = DeadlineQueue()
-    var waitingCount = 0
+    @exclusivity(unchecked) var waiting: [TraceID: [Waiting]] = [:]
+    @exclusivity(unchecked) var waitingDeadlines = DeadlineQueue()
+    @exclusivity(unchecked) var waitingCount = 0
     /// So many annotations may wait for their traces; beyond it they are counted without the entity's type.
     static let waitingLimit = 100_000
-    private var actions: [TraceAssembler.Action] = []
-    private var barriers: [@Sendable () -> Void] = []
-    private(set) var now = Timestamp(unixNano: 0)
+    @exclusivity(unchecked) private var actions: [TraceAssembler.Action] = []
+    @exclusivity(unchecked) private var barriers: [@Sendable () -> Void] = []
+    @exclusivity(unchecked) private(set) var now = Timestamp(unixNano: 0)
     /// Whether what an earlier run left is still on its way: until it is here nothing is due, however old it is.
-    private var isResuming: Bool
+    @exclusivity(unchecked) private var isResuming: Bool
 
     init(
         assembler: TraceAssembler,
@@ -242,11 +243,14 @@ final class WorkerCore {
                 trace.record.isSampledOut = true
             }
         }
-        let first = (0..<slab.count).first { slab.spans[$0].traceID == trace.id } ?? 0
+        let asksRules = rules?.wants.contains(.sampling) ?? false
+        guard asksRules || !sampler.isEmpty else {
+            trace.record.isSampledOut = false
+            return
+        }
+        let first = (0..<slab.count).first { slab.rows[$0].traceID == trace.id } ?? 0
         let span = SpanReference(slab: slab, index: first)
-        if let rules, rules.wants.contains(.sampling),
-            let share = rules.sampledShare(span, now: now, into: collector)
-        {
+        if asksRules, let share = rules?.sampledShare(span, now: now, into: collector) {
             // A trace is kept if any sampler keeps it; without others, the plugins' decide alone.
             let isKept =
                 share >= 1 || Sampling.ratio(share).isKept(SamplingContext(reader.outline(span)))
@@ -337,18 +341,15 @@ final class WorkerCore {
         guard let span = trace.reference(place) else { return }
         collector.target(trace, place)
         extractor.spanSettled(
-            span.row.pointee,
+            span.row,
             started: started,
             ended: ended,
             receivedAt: span.slab.receivedAt
         )
-        if started, let rules, rules.wants.contains(.started) {
-            rules.span(.started, span, trace: trace, now: now, into: collector)
-        }
+        if started { rules?.span(.started, span, trace: trace, now: now, into: collector) }
         guard ended else { return }
         for verdict in Evaluation.evaluations(span) { collector.score(verdict.score) }
-        guard let rules, rules.wants.contains(.ended) else { return }
-        rules.span(.ended, span, trace: trace, now: now, into: collector)
+        rules?.span(.ended, span, trace: trace, now: now, into: collector)
     }
 
     private func ended(_ trace: TraceState) {
