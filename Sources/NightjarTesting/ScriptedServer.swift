@@ -42,6 +42,8 @@ package final class ScriptedServer: Sendable {
         var connections: Set<Int32> = []
         var connectionCount = 0
         var isStopped = false
+        /// A socket that keeps the port after a stop.
+        var holder: Int32?
     }
 
     /// Where it listens.
@@ -52,15 +54,9 @@ package final class ScriptedServer: Sendable {
 
     /// Starts a server whose answers are made, on threads of its own, by `answer`.
     package init(answer: @escaping @Sendable (Request) -> Answer) throws {
-        #if canImport(Glibc)
-        listener = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
-        #else
-        listener = socket(AF_INET, SOCK_STREAM, 0)
-        #endif
+        listener = Self.makeSocket()
         self.answer = answer
-        var address = sockaddr_in()
-        address.sin_family = sa_family_t(AF_INET)
-        address.sin_addr.s_addr = UInt32(0x7F00_0001).bigEndian
+        var address = Self.address()
         var size = socklen_t(MemoryLayout<sockaddr_in>.size)
         let (bound, listener) = (listener, listener)
         let isListening = withUnsafeMutablePointer(to: &address) { pointer in
@@ -94,6 +90,42 @@ package final class ScriptedServer: Sendable {
             for connection in state.connections { shutdown(connection, Int32(SHUT_RDWR)) }
         }
         shutdown(listener, Int32(SHUT_RDWR))
+        keepPort()
+    }
+
+    /// Holds on to the port, where nobody listens any more: else the next server of another test may get it, and answer.
+    private func keepPort() {
+        let holder = Self.makeSocket()
+        var (yes, address) = (Int32(1), Self.address(port))
+        setsockopt(holder, SOL_SOCKET, SO_REUSEADDR, &yes, socklen_t(MemoryLayout<Int32>.size))
+        withUnsafePointer(to: &address) { pointer in
+            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { address in
+                _ = bind(holder, address, socklen_t(MemoryLayout<sockaddr_in>.size))
+            }
+        }
+        state.withLock { $0.holder = holder }
+    }
+
+    private static func makeSocket() -> Int32 {
+        #if canImport(Glibc)
+        socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
+        #else
+        socket(AF_INET, SOCK_STREAM, 0)
+        #endif
+    }
+
+    private static func address(_ port: Int = 0) -> sockaddr_in {
+        var address = sockaddr_in()
+        address.sin_family = sa_family_t(AF_INET)
+        address.sin_addr.s_addr = UInt32(0x7F00_0001).bigEndian
+        address.sin_port = UInt16(port).bigEndian
+        return address
+    }
+
+    deinit {
+        state.withLock { state in
+            if let holder = state.holder { close(holder) }
+        }
     }
 
     private func enter(_ connection: Int32) -> Int? {
