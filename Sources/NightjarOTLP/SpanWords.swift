@@ -10,15 +10,18 @@ struct SpanWords {
     let convention: Convention
     /// What LangChain's metadata say; nothing where there are none.
     let langChain: LangChainFacts
+    /// Whoever has the words has the slab: it is not counted for each span.
+    private let owner: Unmanaged<Slab>
+
     /// Owns texts that are not in the request as they should be.
-    let slab: Slab
+    var slab: Slab { owner.takeUnretainedValue() }
 
     init(_ facts: SpanFacts, name: nj_text, scope: nj_text, isRoot: Bool, slab: Slab) {
         self.facts = facts
         self.name = name
         self.scope = scope
         self.isRoot = isRoot
-        self.slab = slab
+        owner = .passUnretained(slab)
         convention = Convention(facts, name: name, scope: scope)
         langChain =
             switch convention {

@@ -27,7 +27,8 @@ struct TraceDecoder {
 
     /// The slab that a worker's spans go to.
     private struct Lane {
-        var slab: Slab?
+        /// One of `slabs`, which hold it: references are not counted for each span.
+        var slab: Unmanaged<Slab>?
         var contextNumber = 0
         var context: UInt32 = 0
     }
@@ -196,10 +197,11 @@ struct TraceDecoder {
     /// Puts the span that was read into its worker's slab.
     private mutating func file() {
         let row = scratch.row
-        // By its fields: what is computed of a row is computed of a copy of it.
-        let trace = TraceID(high: row.pointee.trace_high, low: row.pointee.trace_low)
-        let lane = Partition.of(trace) % lanes.count
-        let slab = openSlab(lane)
+        let lane = Partition.of(row.pointee.traceID) % lanes.count
+        openSlab(lane)._withUnsafeGuaranteedRef { file(row, in: $0, lane) }
+    }
+
+    private mutating func file(_ row: UnsafeMutablePointer<nj_span>, in slab: Slab, _ lane: Int) {
         if lanes[lane].contextNumber != contextNumber { addContext(slab, lane) }
         row.pointee.context = lanes[lane].context
         if scratch.facts.has(.nativeType) {
@@ -234,8 +236,8 @@ struct TraceDecoder {
         row.pointee.carried_count = UInt16(scratch.attributeCount) - UInt16(row.pointee.attribute_count)
     }
 
-    private mutating func openSlab(_ lane: Int) -> Slab {
-        if let slab = lanes[lane].slab, !slab.isFull { return slab }
+    private mutating func openSlab(_ lane: Int) -> Unmanaged<Slab> {
+        if let slab = lanes[lane].slab, !slab._withUnsafeGuaranteedRef({ $0.isFull }) { return slab }
         let slab = Slab(
             payload,
             receivedAt: receivedAt,
@@ -244,8 +246,8 @@ struct TraceDecoder {
             attributeCapacity: min(payload.count / 48, 20 * Slab.capacity) + 32
         )
         slabs.append((lane, slab))
-        lanes[lane] = Lane(slab: slab)
-        return slab
+        lanes[lane] = Lane(slab: .passUnretained(slab))
+        return .passUnretained(slab)
     }
 
     private mutating func addContext(_ slab: Slab, _ lane: Int) {

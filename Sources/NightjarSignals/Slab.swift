@@ -22,7 +22,7 @@ package final class Slab: @unchecked Sendable {
     @exclusivity(unchecked) package var payloadShare: Int
 
     private let payload: Payload
-    private let spanCapacity: Int
+    @usableFromInline let spanCapacity: Int
     @exclusivity(unchecked) private var attributeCapacity: Int
     @exclusivity(unchecked) private var contextCapacity: Int
     @exclusivity(unchecked) private var arena: [UnsafeMutableRawPointer] = []
@@ -82,6 +82,7 @@ package final class Slab: @unchecked Sendable {
     package var count: Int { Int(table.pointee.span_count) }
 
     /// Whether no further span fits.
+    @inlinable
     package var isFull: Bool { count == spanCapacity }
 
     /// The memory that keeping the slab alive costs, in bytes, with its share of the request's.
