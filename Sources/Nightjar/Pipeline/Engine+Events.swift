@@ -115,7 +115,8 @@ extension Engine {
             return try EventBatch(
                 loud.map(edge.cleaned),
                 receivedAt: clock.now(),
-                workers: workers.count
+                workers: workers.count,
+                isStored: store != nil
             )
         } catch {
             throw EngineError(code: .malformed, detail: "\(error)")
@@ -152,15 +153,12 @@ extension Engine {
     private func dispatch(_ batch: EventBatch, receipt: SubmissionReceipt?, _ now: Timestamp) {
         for part in batch.parts {
             switch part {
-            case .spans(let request, let trace, let chunk):
-                let isKnown = receipt.map { !$0.isNewTrace[chunk] } ?? false
-                let sequence = receipt?.sequences[chunk] ?? 0
-                dispatch(
-                    request,
-                    known: isKnown ? [trace] : [],
-                    sequence: sequence,
-                    sequences: [trace: sequence]
-                )
+            case .spans(let request, let chunks, let first):
+                guard let receipt else {
+                    dispatch(request, known: [], sequence: 0, sequences: [:])
+                    continue
+                }
+                dispatch(request, chunks, receipt, first..<first + chunks.count)
             case .events(let events, let partition, let chunk):
                 let sequence = receipt?.sequences[chunk] ?? 0
                 workers[partition % workers.count].enqueue(

@@ -4,12 +4,12 @@ import NightjarSignals
 import NightjarStore
 
 /// Events that were made in this process or posted as such, in the form that the journal keeps and workers take. Events of one
-/// trace keep their order: each run of spans, and each run of logs and metrics, is a part of its own.
+/// trace keep their order; between traces there is none to keep, so that spans of many travel, and are decoded, together.
 struct EventBatch: Sendable {
-    /// What goes to a worker as one item.
+    /// What goes to workers at once.
     enum Part: Sendable {
-        /// Spans of one trace; the place of their chunk among the batch's.
-        case spans(TraceRequest, trace: TraceID, chunk: Int)
+        /// Spans of some traces; their chunks lie next to each other among the batch's, from `first` on.
+        case spans(TraceRequest, [TraceChunk], first: Int)
         /// Logs and metrics of one trace, or of none; the place of their chunk among the batch's.
         case events([SignalEvent], partition: Int, chunk: Int)
         /// A score or feedback; its place among the batch's of its kind.
@@ -17,6 +17,7 @@ struct EventBatch: Sendable {
     }
 
     private(set) var parts: [Part] = []
+    /// What the journal keeps of the parts; empty where nothing is stored.
     private(set) var chunks: [JournalChunk] = []
     private(set) var scores: [Score] = []
     private(set) var feedback: [Feedback] = []
@@ -24,91 +25,116 @@ struct EventBatch: Sendable {
     private(set) var rejected: [SignalEvent] = []
     /// Events that only go out, and were left out.
     private(set) var ignored = 0
+    private let isStored: Bool
 
-    /// Neighbouring events of one trace and kind.
+    /// Events of one trace and kind that nothing else of the trace comes between.
     private struct Run {
+        enum Kind: Equatable {
+            case spans
+            case others
+            /// A score or feedback, and its place among those of its kind.
+            case annotation(place: Int)
+        }
+
         let trace: TraceID?
-        let isSpans: Bool
+        let kind: Kind
         var events: [SignalEvent]
     }
 
+    /// `isStored`: whether there is a journal, whose form costs more than all else.
     /// - Throws: ``OTLPError`` where a span cannot be written, which is a fault of this program.
-    init(_ events: [SignalEvent], receivedAt: Timestamp, workers: Int) throws(OTLPError) {
-        for run in gathered(events) {
-            if run.isSpans, let trace = run.trace {
-                try append(spans: run.events, of: trace, receivedAt, workers)
-            } else if !run.events.isEmpty {
-                append(run)
-            }
-        }
-    }
-
-    /// The runs in the order of their first events. Between traces there is no order to keep.
-    private mutating func gathered(_ events: [SignalEvent]) -> [Run] {
-        var runs: [Run] = []
-        var open: [TraceID?: Int] = [:]
-        for event in events {
-            switch event {
-            case .drop, .traceEnded: ignored += 1
-            case .score, .feedback:
-                open[event.traceID] = nil
-                runs.append(Run(trace: event.traceID, isSpans: false, events: [event]))
-            default:
-                let isSpans = event.signal == .tracing
-                if let place = open[event.traceID], runs[place].isSpans == isSpans {
-                    runs[place].events.append(event)
-                } else {
-                    open[event.traceID] = runs.count
-                    runs.append(Run(trace: event.traceID, isSpans: isSpans, events: [event]))
+    init(
+        _ events: [SignalEvent],
+        receivedAt: Timestamp,
+        workers: Int,
+        isStored: Bool
+    ) throws(OTLPError) {
+        self.isStored = isStored
+        for step in gathered(events) {
+            let spans = step.filter { $0.kind == .spans }.map(\.events)
+            if !spans.isEmpty { try append(spans, receivedAt, workers) }
+            for run in step {
+                switch (run.kind, run.events[0]) {
+                case (.annotation(let place), .score(let score)):
+                    parts.append(.annotation(.score(score), place: place))
+                case (.annotation(let place), .feedback(let item)):
+                    parts.append(.annotation(.feedback(item), place: place))
+                case (.others, _): append(run.events, of: run.trace)
+                default: break
                 }
             }
         }
-        return runs
     }
 
+    /// The runs by steps: of a trace, the first of its runs is in the first step, the second in the second. What belongs to no
+    /// trace comes behind all that was there before it.
+    private mutating func gathered(_ events: [SignalEvent]) -> [[Run]] {
+        var steps: [[Run]] = []
+        var last: [TraceID?: (step: Int, place: Int)] = [:]
+        func add(_ event: SignalEvent, _ kind: Run.Kind, isGathered: Bool = false) {
+            let trace = event.traceID
+            let own = last[trace]
+            if let own, isGathered, steps[own.step][own.place].kind == kind,
+                trace != nil || own.step == steps.count - 1
+            {
+                return steps[own.step][own.place].events.append(event)
+            }
+            let next = own.map { $0.step + 1 } ?? 0
+            let step = trace == nil ? max(min(next, steps.count), steps.count - 1) : next
+            if step == steps.count { steps.append([]) }
+            last[trace] = (step, steps[step].count)
+            steps[step].append(Run(trace: trace, kind: kind, events: [event]))
+        }
+        for event in events {
+            switch event {
+            case .drop, .traceEnded: ignored += 1
+            case .score(let score):
+                add(event, .annotation(place: scores.count))
+                scores.append(score)
+            case .feedback(let item):
+                add(event, .annotation(place: feedback.count))
+                feedback.append(item)
+            default: add(event, event.signal == .tracing ? .spans : .others, isGathered: true)
+            }
+        }
+        return steps
+    }
+
+    /// Appends spans of some traces, those of one trace together.
     private mutating func append(
-        spans events: [SignalEvent],
-        of trace: TraceID,
+        _ runs: [[SignalEvent]],
         _ receivedAt: Timestamp,
         _ workers: Int
     ) throws(OTLPError) {
-        let spans = events.compactMap { event in
+        let spans = runs.joined().compactMap { event in
             event.span.map { (span: $0, hasEnded: event.hasEnded) }
         }
-        let payload = Payload(SpanEncoder.request(spans))
         let request = try TraceRequest.decode(
-            payload,
+            Payload(SpanEncoder.request(spans)),
             encoding: .protobuf,
             receivedAt: receivedAt,
             workers: workers
         )
-        if request.rejected > 0 { rejected += events }
-        guard request.spanCount > 0 else { return }
-        for chunk in request.chunks() {
-            parts.append(.spans(request, trace: trace, chunk: chunks.count))
-            chunks.append(JournalChunk(chunk))
+        if request.rejected > 0 {
+            // Which ones is found out alone.
+            guard spans.count == 1 else {
+                for event in runs.joined() { try append([[event]], receivedAt, workers) }
+                return
+            }
+            rejected += runs.joined()
         }
+        guard request.spanCount > 0 else { return }
+        let own = isStored ? request.chunks() : []
+        parts.append(.spans(request, own, first: chunks.count))
+        chunks += own.map(JournalChunk.init)
     }
 
-    private mutating func append(_ run: Run) {
-        switch run.events[0] {
-        case .score(let score):
-            parts.append(.annotation(.score(score), place: scores.count))
-            scores.append(score)
-        case .feedback(let item):
-            parts.append(.annotation(.feedback(item), place: feedback.count))
-            feedback.append(item)
-        default:
-            let partition = run.trace.map(Partition.of) ?? 0
-            parts.append(.events(run.events, partition: partition, chunk: chunks.count))
-            chunks.append(
-                JournalChunk(
-                    eventsOf: run.trace,
-                    count: run.events.count,
-                    payload: EventLines.encode(run.events)
-                )
-            )
-        }
+    private mutating func append(_ events: [SignalEvent], of trace: TraceID?) {
+        parts.append(.events(events, partition: trace.map(Partition.of) ?? 0, chunk: chunks.count))
+        guard isStored else { return }
+        chunks.append(
+            JournalChunk(eventsOf: trace, count: events.count, payload: EventLines.encode(events))
+        )
     }
 }
 

@@ -181,7 +181,7 @@ package final class RecordedRun {
         let own = events.filter { event in
             if case .metric(let metric) = event { !Self.isBuiltIn(metric.name) } else { true }
         }
-        let batch = try EventBatch(own, receivedAt: now, workers: 1)
+        let batch = try EventBatch(own, receivedAt: now, workers: 1, isStored: false)
         for part in batch.parts {
             switch part {
             case .spans(let request, _, _): add(request)
