@@ -1,22 +1,45 @@
 import NightjarTesting
 
-/// A real server under exporters that send as fast as it answers: three rules, everything stored, each 200 after its fsync.
+/// A real server under exporters that send as fast as it answers: three rules, everything stored, each 200 after its fsync; the
+/// same over more connections; and with nothing stored, three rules and one.
 enum ServeBenchmark {
+    private struct Case {
+        let name: String
+        let stores: Bool
+        var plugins = BenchRules.files
+        /// The metrics of these; nil: all that the load says.
+        var counts: Set<String>?
+        var connections = ServeBenchmark.connections
+    }
+
     private static let connections = 8
+    private static let cases = [
+        Case(name: "serve, 3 rules, SQLite", stores: true),
+        Case(name: "  over 32 connections", stores: true, connections: 32),
+        Case(name: "serve, 3 rules, nothing stored", stores: false),
+        Case(
+            name: "serve, 1 rule, nothing stored",
+            stores: false,
+            plugins: ["model_use.lua": BenchRules.modelUse],
+            counts: ["bench_model_uses_total"]
+        ),
+    ]
 
     static func run(_ options: BenchOptions) async throws -> [BenchRow] {
         var load = Load(spans: options.scaled(120_000))
-        return try await measured(&load, stores: true, options) + measured(&load, stores: false, options)
+        var rows: [BenchRow] = []
+        for one in cases { rows += try await measured(&load, one, options) }
+        return rows
     }
 
     private static func measured(
         _ load: inout Load,
-        stores: Bool,
+        _ one: Case,
         _ options: BenchOptions
     ) async throws -> [BenchRow] {
         let server = try await MeasuredServer(
-            stores: stores,
-            plugins: BenchRules.files,
+            stores: one.stores,
+            plugins: one.plugins,
             // Traces end within the run: their ends belong to what a span costs.
             environment: ["NIGHTJAR_TRACE_IDLEPERIOD": "100ms"]
         )
@@ -25,32 +48,28 @@ enum ServeBenchmark {
             load.renew()
             let outcome: LoadSender.Run
             do {
-                outcome = try await LoadSender(server, connections: connections)
+                outcome = try await LoadSender(server, connections: one.connections)
                     .send(load.bodies.map(\.bytes), spans: load.spanCount)
             } catch {
                 throw BenchFailure(description: "serve: \(error)\n\(await server.complaints())")
             }
             if run > 0 { runs.append(outcome) }
         }
-        let differences = try await server.totals().differences(from: load.totals, times: options.runs + 1)
+        let expected = one.counts.map { load.totals.leavingOutPlugins(but: $0) } ?? load.totals
+        let differences = try await server.totals().differences(from: expected, times: options.runs + 1)
         let peak = server.peakMebibytes
         try await server.stop()
-        let rows = rows(
-            stores ? "serve, 3 rules, SQLite" : "serve, 3 rules, nothing stored",
-            runs,
-            load,
-            peak
-        )
+        let rows = rows(one, runs, load, peak)
         guard differences.isEmpty else {
             for row in rows { print("\(row.name) \(row.spread.median) \(row.unit) \(row.note)") }
             throw BenchFailure(
-                description: "serve\(stores ? "" : " --db none"):\n\(differences.joined(separator: "\n"))"
+                description: "\(one.name):\n\(differences.joined(separator: "\n"))"
             )
         }
         return rows
     }
 
-    private static func rows(_ name: String, _ runs: [LoadSender.Run], _ load: Load, _ peak: Int)
+    private static func rows(_ one: Case, _ runs: [LoadSender.Run], _ load: Load, _ peak: Int)
         -> [BenchRow]
     {
         let latencies = runs.flatMap(\.latencies).map { Double($0) / 1_000_000 }.sorted()
@@ -61,7 +80,7 @@ enum ServeBenchmark {
         let refused = runs.reduce(0) { $0 + $1.refused }
         return [
             BenchRow(
-                name: name,
+                name: one.name,
                 unit: "µs/span",
                 spread: Spread(runs.map(\.spent)),
                 note: "processor time of the server alone, peak \(peak) MiB"
@@ -70,7 +89,7 @@ enum ServeBenchmark {
                 name: "  throughput",
                 unit: "spans/s",
                 spread: Spread(runs.map(\.rate)),
-                note: "\(connections) connections, \(load.bodies.count) requests, \(refused) refused; "
+                note: "\(one.connections) connections, \(load.bodies.count) requests, \(refused) refused; "
                     + String(load.byteCount / load.spanCount) + " B/span; the sender beside it took "
                     + "\(Int(generator * 1000)) ns/span"
             ),
