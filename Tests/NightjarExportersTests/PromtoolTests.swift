@@ -2,6 +2,7 @@ import Foundation
 import NightjarBus
 import NightjarExporters
 import NightjarSignals
+import NightjarTesting
 import Testing
 
 /// What Prometheus's own tool says of a document.
@@ -42,8 +43,8 @@ import Testing
     }()
 
     @Test(.enabled(if: promtool != nil, "promtool is not installed"))
-    func `the catalogue is valid, and only its names are complained about`() throws {
-        let complaints = try check(Self.catalogue)
+    func `the catalogue is valid, and only its names are complained about`() async throws {
+        let complaints = try await check(Self.catalogue)
         #expect(complaints.contains { $0.contains("mastra_agent_runs_started") })
         for complaint in complaints {
             #expect(
@@ -54,7 +55,7 @@ import Testing
     }
 
     @Test(.enabled(if: promtool != nil, "promtool is not installed"))
-    func `well-named metrics are not complained about`() throws {
+    func `well-named metrics are not complained about`() async throws {
         let series = [
             PrometheusTextTests.series("a_total", help: "h", buckets: []),
             PrometheusTextTests.series("b", .gauge, id: 1, sum: .nan, help: "h"),
@@ -68,24 +69,21 @@ import Testing
                 above: 1
             ),
         ]
-        #expect(try check(series).isEmpty)
+        #expect(try await check(series).isEmpty)
     }
 
     /// The tool's complaints, one a line; a document that it cannot read is one.
-    private func check(_ series: [StoredSeries]) throws -> [String] {
-        let process = Process()
-        let (input, output) = (Pipe(), Pipe())
-        process.executableURL = URL(fileURLWithPath: try #require(Self.promtool))
-        process.arguments = ["check", "metrics"]
-        process.standardInput = input
-        process.standardOutput = output
-        process.standardError = output
-        try process.run()
-        // The documents of these tests are smaller than a pipe, so writing before reading cannot stall.
-        try input.fileHandleForWriting.write(contentsOf: Data(PrometheusText.document(series)))
-        try input.fileHandleForWriting.close()
-        let said = String(decoding: output.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
-        process.waitUntilExit()
-        return said.split(separator: "\n").map(String.init)
+    private func check(_ series: [StoredSeries]) async throws -> [String] {
+        let folder = try TemporaryFolder()
+        let document = try folder.write(
+            String(decoding: PrometheusText.document(series), as: UTF8.self),
+            to: "metrics"
+        )
+        let process = try RunningProcess(
+            URL(fileURLWithPath: "/bin/sh"),
+            ["-c", "\"$0\" check metrics < \"$1\"", try #require(Self.promtool), document]
+        )
+        _ = try await process.exitCode(limit: .seconds(60))
+        return process.lines.map(\.text)
     }
 }

@@ -20,9 +20,9 @@ struct OracleTests {
     }()
 
     @Test(.enabled(if: isInstalled), arguments: Captures.names)
-    func `an independent decoder reads the same spans`(_ client: String) throws {
+    func `an independent decoder reads the same spans`(_ client: String) async throws {
         let capture = try Captures.named(client)
-        let expected = try Self.oracle(client)
+        let expected = try await Self.oracle(client)
         let references = try capture.traceRequests.flatMap { try $0.decoded().references }
         #expect(references.count == expected.count)
         for (reference, wanted) in zip(references, expected) {
@@ -34,11 +34,14 @@ struct OracleTests {
     }
 
     @Test(.enabled(if: isInstalled))
-    func `an independent decoder reads the spans that we write`() throws {
+    func `an independent decoder reads the spans that we write`() async throws {
         var random = RandomSpan(seed: 7)
         let spans = (0..<40).map { _ in random.span() }
-        let native = try Self.shown("traces", SpanEncoder.request(spans.map { ($0, true) }))
-        let sent = try Self.shown("traces", try #require(OTLPEncoder.traces(spans.map { .spanEnded($0) })))
+        let native = try await Self.shown("traces", SpanEncoder.request(spans.map { ($0, true) }))
+        let sent = try await Self.shown(
+            "traces",
+            try #require(OTLPEncoder.traces(spans.map { .spanEnded($0) }))
+        )
         for tree in [native, sent] {
             let found = Self.items(tree, "resourceSpans", "scopeSpans", "spans")
             #expect(found.map { $0["name"]?.string ?? "" } == spans.map(\.name))
@@ -56,13 +59,13 @@ struct OracleTests {
     }
 
     @Test(.enabled(if: isInstalled))
-    func `an independent decoder reads the logs and metrics that we write`() throws {
+    func `an independent decoder reads the logs and metrics that we write`() async throws {
         let now = Timestamp(unixNano: 1_700_000_000_000_000_000)
         var log = Log(timestamp: now, level: .warn, message: "careful", data: ["n": 1])
         log.traceID = TraceID(high: 1, low: 2)
         var score = Score(id: "s", timestamp: now, scorerName: "tone")
         score.score = 0.5
-        let logs = try Self.shown("logs", try #require(OTLPEncoder.logs([log], scores: [score])))
+        let logs = try await Self.shown("logs", try #require(OTLPEncoder.logs([log], scores: [score])))
         let records = Self.items(logs, "resourceLogs", "scopeLogs", "logRecords")
         #expect(records.map { $0["severityNumber"]?.string } == ["SEVERITY_NUMBER_WARN", nil])
         #expect(records.map { $0["eventName"]?.string } == [nil, "gen_ai.evaluation.result"])
@@ -75,7 +78,7 @@ struct OracleTests {
         ]
         let body = try #require(OTLPEncoder.metrics(observations) { _ in [1, 10] })
         let metrics = Self.items(
-            try Self.shown("metrics", body),
+            try await Self.shown("metrics", body),
             "resourceMetrics",
             "scopeMetrics",
             "metrics"
@@ -96,32 +99,27 @@ struct OracleTests {
         (tree[resources]?.array ?? []).flatMap { $0[scopes]?.array ?? [] }.flatMap { $0[items]?.array ?? [] }
     }
 
-    private static func shown(_ signal: String, _ body: [UInt8]) throws -> Value {
+    private static func shown(_ signal: String, _ body: [UInt8]) async throws -> Value {
         let folder = try TemporaryFolder()
         let file = folder.path("request.pb")
         try Data(body).write(to: URL(filePath: file))
-        return try Value(jsonBytes: try output([signal, file]))
+        return try Value(jsonBytes: try await output([signal, file]))
     }
 
-    private static func oracle(_ client: String) throws -> [Value.Object] {
+    private static func oracle(_ client: String) async throws -> [Value.Object] {
         let folder = try #require(Bundle.module.url(forResource: "Captures", withExtension: nil))
-        let data = try output([folder.appending(path: client).path])
+        let data = try await output([folder.appending(path: client).path])
         return try data.split(separator: UInt8(ascii: "\n")).compactMap {
             try Value(jsonBytes: Array($0)).object
         }
     }
 
-    private static func output(_ arguments: [String]) throws -> [UInt8] {
-        let process = Process()
-        let pipe = Pipe()
-        process.executableURL = python
-        process.arguments = [root.appending(path: "Tests/Oracle/decode_otlp.py").path] + arguments
-        process.standardOutput = pipe
-        try process.run()
-        let data = [UInt8](try pipe.fileHandleForReading.readToEnd() ?? Data())
-        process.waitUntilExit()
-        try #require(process.terminationStatus == 0)
-        return data
+    private static func output(_ arguments: [String]) async throws -> [UInt8] {
+        let script = root.appending(path: "Tests/Oracle/decode_otlp.py").path
+        let process = try RunningProcess(python, [script] + arguments)
+        let code = try await process.exitCode(limit: .seconds(60))
+        try #require(code == 0, "\(process.errorOutput)")
+        return Array(process.output.utf8)
     }
 
     /// The attributes that came, without those that are made of them.
