@@ -13,9 +13,10 @@ package struct SeriesNumbers: Sendable {
         return word < words.count && words[word] & Self.bit(number) != 0
     }
 
-    /// Adds a number; whether it is new.
+    /// Adds a number; whether it is new. No series has a number below 0.
     @discardableResult
     package mutating func insert(_ number: Int32) -> Bool {
+        guard number >= 0 else { return false }
         let (word, bit) = (Self.word(number), Self.bit(number))
         if word >= words.count { words += repeatElement(0, count: word + 1 - words.count) }
         defer { words[word] |= bit }

@@ -1,9 +1,9 @@
 import CNightjarSignals
 package import NightjarSignals
 
-/// What a worker knows of one trace: its spans, how they hang together, and what has been counted. Belongs to one worker,
-/// so its fields are used without the check of overlapping accesses
-/// at run time, which cost a seventh of settling: no access to one lasts over a call that comes back to it.
+/// What a worker knows of one trace: its spans, how they hang together, and what has been counted. Belongs to one worker, so its
+/// fields are used without the check of overlapping accesses at run time, which cost a seventh of settling: no access to one lasts
+/// over a call that comes back to it.
 package final class TraceState: TraceViewSource {
     /// One span of the trace. A long trace has many: fields are in the order that leaves the fewest gaps.
     struct Entry {

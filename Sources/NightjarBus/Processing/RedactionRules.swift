@@ -17,16 +17,19 @@ package struct RedactionRules: Sendable {
 
     /// The rules of a configuration, with a random key for its tokens.
     package init(_ configuration: RedactionConfiguration) {
-        var generator = SystemRandomNumberGenerator()
-        self.init(configuration, using: &generator)
+        self.init(configuration, KeyedHash(.random(in: 0 ... .max), .random(in: 0 ... .max)))
     }
 
     /// The rules of a configuration, with a key for its tokens from `generator`.
     package init(_ configuration: RedactionConfiguration, using generator: inout some RandomNumberGenerator) {
+        self.init(configuration, KeyedHash(generator.next(), generator.next()))
+    }
+
+    private init(_ configuration: RedactionConfiguration, _ hash: KeyedHash) {
         keys = SensitiveKeys(configuration.keys)
         isEnabled = configuration.isEnabled && !keys.isEmpty
         style = configuration.style
-        hash = KeyedHash(generator.next(), generator.next())
+        self.hash = hash
     }
 
     /// Whether an attribute surely stays as it is: its key is not sensitive, and its text, empty for any other value, holds no
