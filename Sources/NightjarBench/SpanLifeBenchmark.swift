@@ -135,7 +135,6 @@ private final class PlainSpan {
     private static let lock = NSLock()
     // Unsafe: read and written under `lock` only.
     nonisolated(unsafe) private static var ended: [(attributes: [String: Any], metadata: [String: Any])] = []
-    // Unsafe: guarded by `lock`.
 
     private var attributes: [String: Any]
     private let metadata: [String: Any]

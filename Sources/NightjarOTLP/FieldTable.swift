@@ -14,13 +14,11 @@ final class FieldTable: Sendable {
         let rank: UInt16
     }
 
+    // Unsafe: both are written in `init` only, and never freed.
     /// For each symbol where its roles begin, times 256, and how many there are: 0 for most.
-    // Unsafe: written in `init` only, and never freed.
     nonisolated(unsafe) let ranges: UnsafeMutablePointer<UInt32>
-    // Unsafe: both are written in `init` only.
     /// The roles, those of one key together.
     nonisolated(unsafe) let roles: UnsafeMutablePointer<Role>
-    // Unsafe: see above.
 
     private init() {
         var bySymbol: [Int: [Role]] = [:]

@@ -25,7 +25,6 @@ final class JSONFields: Sendable {
     nonisolated(unsafe) private let entries: UnsafeMutablePointer<Entry>
     /// For each message where its entries begin; one more at the end.
     nonisolated(unsafe) private let starts: UnsafeMutablePointer<Int>
-    // Unsafe: see above.
 
     private init() {
         let messages = OTLPMessage.allCases.map { message in
